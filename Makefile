@@ -1,0 +1,55 @@
+# `make help` lists what there is. `make demo` and `make test` set up all that they need in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test test-all lint format benchmarks clean docs
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+
+demo: .venv/base  ## run the main job on the model that ships: quantize, measure, compare, judge
+	$(BIN)/edgeopt demo
+
+test: .venv/test  ## run the fast tests
+	$(BIN)/python -m pytest -n auto
+
+test-all: .venv/test  ## run all tests that need no board
+	$(BIN)/python -m pytest -n auto -m "not device and not peers"
+
+lint: .venv/dev  ## check style, types and the floors of the architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/dev  ## generate docs/cli.md from the commands' own help
+	$(BIN)/python docs/generate.py
+
+benchmarks: .venv/dev  ## measure edgeopt itself: start-up, cost of quantize, overhead and noise of bench
+	$(BIN)/python -m pytest benchmarks --benchmark-only -q
+	$(BIN)/python benchmarks/noise.py --repeats 20
+
+clean:  ## remove all that was made here
+	rm -rf .venv .edgeopt edgeopt-demo build dist *.egg-info
+
+# Each level of set-up is a stamp file that is older than none of what it is made from.
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("edgeopt needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/base: .venv/bin/python setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+.venv/test: .venv/base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+.venv/dev: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

@@ -1,0 +1,37 @@
+"""Make a trained model small and fast for a named target, measure it, and judge whether it may ship.
+
+The commands are functions too: `edgeopt.quantize("model.onnx", data="eval.npz")`. Each is imported when it is used,
+so that `import edgeopt` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgeopt.workflow.bench import bench as bench
+    from edgeopt.workflow.compare import compare as compare
+    from edgeopt.workflow.doctor import doctor as doctor
+    from edgeopt.workflow.evaluate import evaluate as evaluate
+    from edgeopt.workflow.gate import gate as gate
+    from edgeopt.workflow.init import init as init
+    from edgeopt.workflow.inspect import inspect as inspect
+    from edgeopt.workflow.quantize import quantize as quantize
+
+_COMMANDS = ("bench", "compare", "doctor", "evaluate", "gate", "init", "inspect", "quantize")
+
+__all__ = ["__version__", *_COMMANDS]  # noqa: PLE0604  the names are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _COMMANDS:
+        from importlib import import_module
+
+        return getattr(import_module(f"edgeopt.workflow.{name}"), name)
+    raise AttributeError(f"module `edgeopt` has no attribute `{name}`")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,61 @@
+"""`edgeopt bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeopt.cli.options import MODEL, Output, common, complete_targets, runtime_option, threads_option
+
+
+@click.command("bench")
+@click.argument("models", nargs=-1, type=MODEL)
+@click.option("--against", type=MODEL, help="A base to compare with, measured in turn with the models.")
+@click.option("--target", multiple=True, default=("host",), show_default=True, shell_complete=complete_targets)
+@click.option(
+    "--metric", type=click.Choice(["latency", "memory", "instructions", "energy"]), default="latency", show_default=True
+)
+@runtime_option
+@threads_option
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples per inference.")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1x3x32x32", help="Shape of an input with free axes.")
+@click.option("--processes", type=int, default=10, show_default=True, help="Fresh processes to time in.")
+@click.option("--benchmark-json", type=click.Path(), help="Write what pytest-benchmark writes, for its compare.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output.")
+@common
+def command(
+    models: tuple[str, ...],
+    shapes: tuple[str, ...],
+    benchmark_json: str | None,
+    force: bool,
+    output: Output,
+    **options: Any,
+) -> None:
+    """Measure latency, load time, throughput and memory.
+
+    Without MODELS: that of ./edgeopt.toml, else the one that ships. Models are timed in fresh processes, by turns, with
+    threads pinned, after a warm-up that ends when times are stable. Raw samples are kept in the record (--json).
+    """
+    from edgeopt.core.files import require_writable
+    from edgeopt.workflow.bench import bench
+
+    if benchmark_json:
+        require_writable(Path(benchmark_json), force=force)
+    with output.progress() as report:
+        result = bench(*models, shapes=dict(map(_shape, shapes)), report=report, seed=output.seed, **options)
+    record = result.as_json()
+    if benchmark_json:
+        from edgeopt.report.pytest_benchmark import write_benchmark_json
+
+        write_benchmark_json(record, Path(benchmark_json), force=force)
+    output.answer(record, show="bench")
+
+
+def _shape(text: str) -> tuple[str, list[int]]:
+    name, _, lengths = text.rpartition("=")
+    parts = lengths.split("x")
+    if not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"`{text}` is not like `image=1x3x32x32`", param_hint="--shape")
+    return name, [int(part) for part in parts]

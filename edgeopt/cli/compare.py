@@ -1,0 +1,28 @@
+"""`edgeopt compare`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgeopt.cli.options import MODEL, Output, common, preprocessing
+
+
+@click.command("compare")
+@click.argument("base", type=MODEL)
+@click.argument("candidate", type=MODEL)
+@click.option("--data", help="Samples for both; not needed for two prediction files.")
+@preprocessing
+@common
+def command(base: str, candidate: str, data: str | None, output: Output, **options: Any) -> None:
+    """Compare two models on the same samples.
+
+    BASE and CANDIDATE are models, or prediction files that `edgeopt evaluate --predictions` wrote. The comparison is
+    paired: how many predictions changed, how many of these for the worse, and what that says about accuracy.
+    """
+    from edgeopt.workflow.compare import compare
+
+    with output.progress() as report:
+        result = compare(base, candidate, data, report=report, seed=output.seed, **options)
+    output.answer(result.as_json(), show="compare")

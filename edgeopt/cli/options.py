@@ -1,0 +1,130 @@
+"""Options that commands share, and how every command prints."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from edgeopt.data.preprocess import Preprocess
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_SHOW_AFTER_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's answer and its talk go."""
+
+    as_json: bool
+    is_quiet: bool
+    is_verbose: bool
+    seed: int
+
+    def answer(self, record: dict[str, Any], *, show: str) -> None:
+        """Print the answer once: the JSON record, or the text that `edgeopt.report.text` makes of it.
+
+        Args:
+            record: What `as_json()` of the workflow's result gave.
+            show: Name of the text view.
+        """
+        if self.as_json:
+            from edgeopt.core.run import json_text
+
+            click.echo(json_text(record), nl=False)
+        else:
+            from edgeopt.report.text import print_view
+
+            print_view(show, record, is_verbose=self.is_verbose)
+        for warning in record.get("warnings", []):
+            self.warn(warning)
+
+    def say(self, text: str) -> None:
+        """Talk, on stderr; --quiet silences it."""
+        if not self.is_quiet:
+            click.echo(text, err=True)
+
+    def warn(self, text: str) -> None:
+        """A warning, on stderr; --quiet silences it."""
+        self.say(click.style("warning: ", fg="yellow", bold=True) + text)
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[str, int, int], None]]:
+        """A bar with the time that is left, on a terminal; elsewhere nothing."""
+        if self.is_quiet or not sys.stderr.isatty():
+            yield lambda stage, done, total: None
+            return
+        from edgeopt.report.progress import progress_bar
+
+        with progress_bar() as report:
+            yield report
+
+
+def common(function: Function) -> Function:
+    """`--json`, `--quiet`, `--verbose`, `--seed` and `--help`; the command gets an `output`, which holds the seed."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress, talk or warnings.")
+    @click.option("-v", "--verbose", is_flag=True, help="More detail.")
+    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is drawn.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: bool, seed: int, **kwargs: Any) -> Any:
+        return function(*args, output=Output(as_json, quiet, verbose, seed), **kwargs)
+
+    return wrapped  # type: ignore[return-value]  it takes what the decorators above it give
+
+
+def writing(function: Function) -> Function:
+    """`--force` and `--dry-run`."""
+    function = click.option("--force", is_flag=True, help="Overwrite an existing output.")(function)
+    return click.option("--dry-run", is_flag=True, help="Do all but write.")(function)
+
+
+def preprocessing(function: Function) -> Function:
+    """`--scale`, `--mean`, `--std` and `--layout`; the command gets a `preprocess`."""
+
+    @click.option("--scale", type=float, default=1.0, help="Factor on raw values, applied first (0.00392 is 1/255).")
+    @click.option("--mean", metavar="M[,M…]", help="Subtracted after scaling, once or per channel.")
+    @click.option("--std", metavar="S[,S…]", help="Divides last, once or per channel.")
+    @click.option("--layout", type=click.Choice(["nchw", "nhwc"]), help="Layout of the data, where the model has another.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, scale: float, mean: str | None, std: str | None, layout: Any, **kwargs: Any) -> Any:
+        return function(*args, preprocess=_preprocess(scale, mean, std, layout), **kwargs)
+
+    return wrapped  # type: ignore[return-value]  it takes what the decorators above it give
+
+
+def _preprocess(scale: float, mean: str | None, std: str | None, layout: Any) -> Preprocess:
+    from edgeopt.data.preprocess import Preprocess
+
+    return Preprocess(scale=scale, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), layout=layout)
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise click.BadParameter(f"`{text}` is not a list of numbers like `0.5,0.5,0.5`", param_hint=option) from error
+
+
+def complete_targets(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of targets that begin with what was typed."""
+    from edgeopt.core.target import target_names
+
+    return [name for name in target_names() if name.startswith(incomplete)]
+
+
+target_option = click.option(
+    "--target", default="host", show_default=True, shell_complete=complete_targets, help="Device to make it for."
+)
+MODEL = click.Path(dir_okay=True)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per inference, pinned to cores."
+)
+runtime_option = click.option("--runtime", help="Runtime to use; by default the one of the model's format.")

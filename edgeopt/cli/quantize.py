@@ -1,0 +1,53 @@
+"""`edgeopt quantize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgeopt.cli.options import MODEL, Output, common, preprocessing, target_option, writing
+
+
+@click.command("quantize")
+@click.argument("model", type=MODEL)
+@click.option("-o", "--output", "path", type=click.Path(), help="Where it goes. [default: MODEL.int8.onnx]")
+@click.option("--data", help="Samples to calibrate on; the rest of them judges accuracy.")
+@target_option
+@click.option("--scheme", type=click.Choice(["auto", "int8"]), default="auto", show_default=True)
+@click.option("--samples", type=int, default=200, show_default=True, help="Calibration samples to draw.")
+@click.option("--range", "range_", type=click.Choice(["auto", "minmax"]), default="auto", show_default=True)
+@click.option("--per-tensor", is_flag=True, help="One scale per weight, not one per output channel.")
+@click.option(
+    "--prefer",
+    type=click.Choice(["size", "latency"]),
+    default="size",
+    show_default=True,
+    help="latency: write the float model where int8 turns out slower.",
+)
+@click.option("--no-measure", is_flag=True, help="Write only; measure nothing.")
+@preprocessing
+@writing
+@common
+def command(
+    model: str, path: str | None, range_: Any, per_tensor: bool, no_measure: bool, output: Output, **options: Any
+) -> None:
+    """Make an int8 model for a target and measure it.
+
+    Weights and activations become int8 in the types that the target's kernels run fastest. What was made is measured
+    against the original: latency, signal-to-noise, and accuracy and flips where the data has labels.
+    """
+    from edgeopt.workflow.quantize import quantize
+
+    with output.progress() as report:
+        result = quantize(
+            model,
+            output=path,
+            range=range_,
+            per_channel=not per_tensor,
+            measure=not no_measure,
+            report=report,
+            seed=output.seed,
+            **options,
+        )
+    output.answer(result.as_json(), show="quantize")

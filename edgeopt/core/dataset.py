@@ -1,0 +1,119 @@
+"""Finite named samples with labels and slice columns, and the disjoint parts that they are split into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeopt.errors import InputError
+
+CALIBRATION = "calibration"
+SELECT = "select"
+CONFIRM = "confirm"
+PARTS = (CALIBRATION, SELECT, CONFIRM)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Samples that a model is calibrated or judged on.
+
+    Attributes:
+        inputs: Array per model input, each (sample, ...) of any numeric dtype.
+        labels: (sample, ...) integers for classes, floats for regression; None when there are none.
+        columns: Slice columns, each (sample,).
+        part: (sample,) of `calibration`, `select` or `confirm`, when the data says so itself.
+        source: Where it was read from, for people.
+        digest: SHA-256 of the file it was read from; empty for synthetic samples.
+        indices: (sample,) int64, position of each sample in the source.
+    """
+
+    inputs: dict[str, Array]
+    labels: Array | None = None
+    columns: dict[str, Array] = field(default_factory=dict)
+    part: Array | None = None
+    source: str
+    digest: str = ""
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def rows(self, positions: NDArray[np.int64]) -> Dataset:
+        """The samples at `positions`, in that order."""
+        return replace(
+            self,
+            inputs={name: array[positions] for name, array in self.inputs.items()},
+            labels=None if self.labels is None else self.labels[positions],
+            columns={name: array[positions] for name, array in self.columns.items()},
+            part=None if self.part is None else self.part[positions],
+            indices=self.indices[positions],
+        )
+
+    def batches(self, size: int) -> Iterator[dict[str, Array]]:
+        """The inputs in order, `size` samples at a time (the last batch may be shorter)."""
+        for start in range(0, len(self), size):
+            yield {name: array[start : start + size] for name, array in self.inputs.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Disjoint parts of one data set: what calibrates, and what is judged."""
+
+    calibration: Dataset
+    judged: Dataset
+
+
+def split_dataset(dataset: Dataset, *, samples: int, seed: int) -> Split:
+    """Draw calibration samples, stratified by label; all that is left is judged.
+
+    A data set with a `part` column is taken at its word: calibration is drawn from its `calibration` rows alone, and
+    only rows of `confirm` are judged. Without one at most half of the samples calibrate.
+
+    Args:
+        dataset: What to split.
+        samples: How many samples to calibrate on, at least 1.
+        seed: Seed of the draw.
+
+    Returns:
+        The parts; `judged` is empty where calibration takes the only row, or no row is of part `confirm`.
+
+    Raises:
+        InputError: `samples` is below 1, or the data has no rows to draw from.
+    """
+    if samples < 1:
+        raise InputError(f"`--samples {samples}`: calibration needs at least one sample", hint="200 is a good number")
+    if dataset.part is not None:
+        pool = np.flatnonzero(dataset.part == CALIBRATION)
+        judged = np.flatnonzero(dataset.part == CONFIRM)
+        drawn = _draw(pool, dataset.labels, samples, seed)
+    else:
+        pool = np.arange(len(dataset))
+        drawn = _draw(pool, dataset.labels, min(samples, max(1, len(dataset) // 2)), seed)
+        judged = np.setdiff1d(pool, drawn)
+    if not len(drawn):
+        raise InputError(
+            f"data `{dataset.source}` has no sample to calibrate on",
+            hint="give it at least one row" + (f" of part `{CALIBRATION}`" if dataset.part is not None else ""),
+        )
+    return Split(calibration=dataset.rows(drawn), judged=dataset.rows(judged))
+
+
+def _draw(pool: NDArray[np.int64], labels: Array | None, samples: int, seed: int) -> NDArray[np.int64]:
+    """`samples` positions of `pool`, sorted; where labels are classes, they keep their shares (largest remainders)."""
+    generator = np.random.default_rng(seed)
+    if len(pool) <= samples:
+        return pool
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iub":
+        return np.sort(generator.choice(pool, samples, replace=False))
+    classes, members = np.unique(labels[pool], return_inverse=True)
+    shares = np.bincount(members, minlength=len(classes)) * samples / len(pool)
+    quotas = np.floor(shares).astype(np.int64)
+    quotas[np.argsort(quotas - shares, kind="stable")[: samples - quotas.sum()]] += 1
+    drawn = [generator.choice(pool[members == index], quota, replace=False) for index, quota in enumerate(quotas)]
+    return np.sort(np.concatenate(drawn))

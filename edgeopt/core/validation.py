@@ -1,0 +1,59 @@
+"""What pydantic found wrong in a file that people write, said in their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edgeopt.errors import InputError
+
+Table = TypeVar("Table", bound=BaseModel)
+
+
+class StrictModel(BaseModel):
+    """A table that people write: unknown keys are refused, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def validated(model: type[Table], table: dict[str, Any], *, where: str) -> Table:
+    """`table` as a `model`.
+
+    Raises:
+        InputError: It does not fit; the message lists every fault with its key.
+    """
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        faults = [_fault_text(fault, model) for fault in error.errors()]
+        hint = "see `docs/configuration.md` for every key"
+        raise InputError(f"`{where}`: " + "; ".join(faults), hint=hint) from error
+
+
+def _fault_text(fault: Any, model: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "the file"
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(str(fault["loc"][-1]), _known_keys(model, fault["loc"][:-1]), n=1)
+        return f"unknown key `{key}`" + (f", did you mean `{near[0]}`?" if near else "")
+    if fault["type"] == "missing":
+        return f"`{key}` is missing"
+    return f"`{key}` is `{fault['input']}`: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _known_keys(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
+    """Keys of the table that `path` leads to from `model`."""
+    current: type[BaseModel] = model
+    for part in path:
+        annotation = current.model_fields[part].annotation if part in current.model_fields else None
+        inner = next((kind for kind in _classes(annotation) if issubclass(kind, BaseModel)), None)
+        current = inner or current
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _classes(annotation: Any) -> list[type]:
+    if isinstance(annotation, type) and not getattr(annotation, "__args__", None):
+        return [annotation]
+    return [kind for argument in getattr(annotation, "__args__", ()) for kind in _classes(argument)]

@@ -1,0 +1,119 @@
+"""Samples made ready for a model: names, shapes, dtypes and finite values checked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgeopt.core.artifact import TensorSpec
+from edgeopt.core.dataset import Array, Dataset
+from edgeopt.data.preprocess import Preprocess
+from edgeopt.errors import InputError
+
+SYNTHETIC = "synthetic"
+
+
+def bind_dataset(dataset: Dataset, inputs: tuple[TensorSpec, ...], preprocess: Preprocess | None = None) -> Dataset:
+    """`dataset` with each input preprocessed, of the model's dtype and of a shape that it takes.
+
+    Raises:
+        InputError: An input has another shape, holds NaN, infinity or what the model's dtype cannot, or labels are not
+            numbers.
+    """
+    recipe = preprocess or Preprocess()
+    bound = {spec.name: _bound(dataset, spec, recipe) for spec in inputs}
+    if dataset.labels is not None:
+        _require_numbers(dataset.labels, "labels", dataset.source, hint="write class numbers, 0 for the first class")
+        _require_finite(dataset.labels, "labels", dataset.source)
+    return replace(dataset, inputs=bound)
+
+
+def synthetic_dataset(inputs: tuple[TensorSpec, ...], *, samples: int, seed: int) -> Dataset:
+    """Samples drawn at random where there is no data: standard normal floats, zeros for integers.
+
+    They exercise the kernels; a range or an accuracy that rests on them proves nothing, and callers say so.
+    """
+    generator = np.random.default_rng(seed)
+    arrays: dict[str, Array] = {}
+    for spec in inputs:
+        shape = (samples, *spec.concrete_shape()[1:])
+        is_float = np.dtype(spec.dtype).kind == "f"
+        arrays[spec.name] = (generator.standard_normal(shape) if is_float else np.zeros(shape)).astype(spec.dtype)
+    return Dataset(inputs=arrays, source=SYNTHETIC, indices=np.arange(samples))
+
+
+def _bound(dataset: Dataset, spec: TensorSpec, preprocess: Preprocess) -> Array:
+    samples = dataset.inputs[spec.name]
+    _require_numbers(samples, spec.name, dataset.source, hint="give it numbers")
+    samples = preprocess.apply(samples, spec.shape)
+    samples = _with_model_rank(samples, spec)
+    _require_shape(samples, spec, dataset.source)
+    _require_finite(samples, spec.name, dataset.source)
+    _require_range(samples, spec, dataset.source)
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(samples, dtype=spec.dtype)
+    _require_finite(cast, spec.name, dataset.source)
+    return cast
+
+
+def _with_model_rank(samples: Array, spec: TensorSpec) -> Array:
+    """One number per sample, as columns of tables hold it, as the row of one feature that most models take."""
+    if samples.ndim == 1 and len(spec.shape) == 2:
+        return samples.reshape(-1, 1)
+    return samples
+
+
+def _require_shape(samples: Array, spec: TensorSpec, source: str) -> None:
+    wanted, given = spec.shape[1:], samples.shape[1:]
+    fits = len(wanted) == len(given) and all(
+        not isinstance(length, int) or length == actual for length, actual in zip(wanted, given, strict=True)
+    )
+    if not fits:
+        raise InputError(
+            f"`{spec.name}` of `{source}` has samples of shape {_times(given)}, the model takes {_times(wanted)}",
+            hint=_shape_hint(wanted, given),
+        )
+
+
+def _shape_hint(wanted: tuple[int | str, ...], given: tuple[int, ...]) -> str:
+    if len(wanted) == len(given) == 3 and sorted(map(str, wanted)) == sorted(map(str, given)):
+        return "the data has another layout: try `--layout nhwc` (or nchw), which names the layout of the data"
+    return "is this the data of another model? `edgeopt inspect` shows what the model takes"
+
+
+def _require_numbers(values: Array, name: str, source: str, *, hint: str) -> None:
+    if values.dtype.kind not in "iufb":
+        what = "text" if values.dtype.kind in "US" else f"`{values.dtype}`"
+        raise InputError(f"`{name}` of `{source}` holds {what}, not numbers", hint=hint)
+
+
+def _require_range(samples: Array, spec: TensorSpec, source: str) -> None:
+    """Refuse samples that a cast to the model's integers would wrap around or cut off."""
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind not in "iu" or not samples.size or np.can_cast(samples.dtype, dtype):
+        return
+    limits = np.iinfo(dtype)
+    is_whole = samples.dtype.kind != "f" or bool(np.all(samples == np.rint(samples)))
+    if not is_whole or samples.min() < limits.min or samples.max() > limits.max:
+        raise InputError(
+            f"`{spec.name}` of `{source}` holds numbers from {samples.min():.6g} to {samples.max():.6g}, "
+            f"the model takes `{dtype}`",
+            hint=f"give whole numbers from {limits.min} to {limits.max}; are `--scale`, `--mean` and `--std` right?",
+        )
+
+
+def _require_finite(values: Array, name: str, source: str) -> None:
+    if values.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    if bad.any():
+        raise InputError(
+            f"`{name}` of `{source}` holds NaN or infinity in {int(bad.sum())} of {len(values)} samples "
+            f"(the first is number {int(np.argmax(bad))})",
+            hint="drop or mend these samples; a range taken from them would be meaningless",
+        )
+
+
+def _times(shape: tuple[int | str, ...]) -> str:
+    return "x".join(str(length) or "?" for length in shape) or "scalar"

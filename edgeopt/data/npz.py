@@ -1,0 +1,129 @@
+"""`.npz` files: one array per model input (or `x`), labels under `y`, every other array a slice column."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from edgeopt.core.artifact import TensorSpec
+from edgeopt.core.dataset import PARTS, Array, Dataset
+from edgeopt.core.files import sha256_of
+from edgeopt.errors import InputError
+
+LABELS = "y"
+SINGLE_INPUT = "x"
+PART = "part"
+_FALLBACK_LIMIT_BYTES = 8 << 30
+# What zipfile, zlib and numpy raise on damaged, encrypted or foreign archives.
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def read_npz(path: Path, inputs: tuple[TensorSpec, ...]) -> Dataset:
+    """The samples in a `.npz` file.
+
+    Raises:
+        InputError: Not such a file, arrays of objects, unequal lengths, no samples, or more than memory holds.
+    """
+    arrays = _read_arrays(path)
+    names = _input_names(path, arrays, inputs)
+    tensors = {name: arrays.pop(name) for name in names}
+    labels, part = arrays.pop(LABELS, None), arrays.pop(PART, None)
+    count = checked_count(path, {**tensors, LABELS: labels, PART: part})
+    return Dataset(
+        inputs={_model_name(name, inputs): array for name, array in tensors.items()},
+        labels=labels,
+        part=checked_part(path, part),
+        columns={key: array for key, array in arrays.items() if array.ndim == 1 and len(array) == count},
+        source=str(path),
+        digest=sha256_of(path),
+        indices=np.arange(count),
+    )
+
+
+def checked_count(source: str | Path, arrays: dict[str, Array | None]) -> int:
+    """The number of samples; the first array sets it, and every other that is there has one row for each.
+
+    Raises:
+        InputError: There is no sample, or an array has more or fewer rows.
+    """
+    rows = {name: len(array) if array.ndim else 0 for name, array in arrays.items() if array is not None}
+    first = next(iter(rows))
+    count = rows[first]
+    if count == 0:
+        raise InputError(f"data `{source}` holds zero samples in `{first}`", hint="give it at least one")
+    for name, length in rows.items():
+        if length != count:
+            raise InputError(
+                f"data `{source}`: `{name}` has {length} rows where `{first}` has {count}",
+                hint="every array needs one row per sample",
+            )
+    return count
+
+
+def checked_part(source: str | Path, part: Array | None) -> Array | None:
+    """The `part` column, when it holds nothing but names of parts.
+
+    Raises:
+        InputError: It holds something else.
+    """
+    if part is None:
+        return None
+    strange = sorted({str(name) for name in part.tolist()} - set(PARTS))
+    if strange:
+        raise InputError(f"column `{PART}` of `{source}` holds `{strange[0]}`", hint="parts are " + ", ".join(PARTS))
+    return part
+
+
+def _read_arrays(path: Path) -> dict[str, Array]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > _memory_bytes():
+            raise InputError(
+                f"data `{path}` expands to {size:,} bytes, more than this machine's memory",
+                hint="give a smaller file, or `module:function` that yields batches",
+            )
+        with np.load(path, allow_pickle=False) as archive_arrays:
+            members = {key: archive_arrays[key] for key in archive_arrays.files}
+    except _ARCHIVE_ERRORS as error:
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error) or type(error).__name__
+        raise InputError(f"data `{path}` cannot be read: {reason}", hint="write it with numpy.savez") from error
+    return {key: member for key, member in members.items() if isinstance(member, np.ndarray)}  # others come as bytes
+
+
+def _input_names(path: Path, arrays: dict[str, Array], inputs: tuple[TensorSpec, ...]) -> list[str]:
+    names = [spec.name for spec in inputs if spec.name in arrays]
+    if len(names) == len(inputs):
+        return names
+    if len(inputs) == 1 and SINGLE_INPUT in arrays:
+        return [SINGLE_INPUT]
+    missing = [spec.name for spec in inputs if spec.name not in arrays]
+    raise InputError(
+        f"data `{path}` has no array for model input `{missing[0]}`; "
+        f"it holds: {', '.join(sorted(arrays)) or 'nothing'}",
+        hint=f"name the array `{missing[0]}`" + (f", or `{SINGLE_INPUT}`" if len(inputs) == 1 else ""),
+    )
+
+
+def _model_name(name: str, inputs: tuple[TensorSpec, ...]) -> str:
+    return inputs[0].name if name == SINGLE_INPUT and len(inputs) == 1 else name
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return _FALLBACK_LIMIT_BYTES

@@ -1,0 +1,57 @@
+"""The data set behind `--data`: which reader takes it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edgeopt.core.files import require_regular_file
+from edgeopt.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeopt.core.artifact import TensorSpec
+    from edgeopt.core.dataset import Dataset
+
+# ending -> the function that reads it
+READERS: dict[str, str] = {
+    ".npz": "edgeopt.data.npz:read_npz",
+    ".csv": "edgeopt.data.table:read_csv",
+    ".parquet": "edgeopt.data.table:read_parquet",
+}
+
+
+def read_dataset(source: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
+    """The samples in `source`, not yet bound to the model.
+
+    Args:
+        source: A `.npz`, `.csv` or `.parquet` file, a folder of one folder of images per class, or
+            `module:function` (`file.py:function`) that yields batches.
+        inputs: What the model takes; readers of images and tables shape the samples by it.
+
+    Raises:
+        InputError: No reader takes `source`, or it cannot be read.
+        ExtraMissing: The reader needs an optional dependency.
+    """
+    path = Path(source)
+    reader = READERS.get(path.suffix.lower())
+    if reader is not None:
+        require_regular_file(path, what="data")
+        return _load(reader, path, inputs)
+    if path.is_dir():
+        return _load("edgeopt.data.images:read_image_folder", path, inputs)
+    if ":" in source and not path.exists():
+        from edgeopt.data.factory import read_factory
+
+        return read_factory(source, inputs)
+    if not path.exists():
+        raise InputError(f"data `{source}` does not exist", hint="check the path")
+    raise InputError(
+        f"data `{source}` is of no known kind",
+        hint=f"give {', '.join(READERS)}, a folder of images per class, or `module:function`",
+    )
+
+
+def _load(reader: str, path: Path, inputs: tuple[TensorSpec, ...]) -> Dataset:
+    module, _, function = reader.partition(":")
+    return cast("Dataset", getattr(import_module(module), function)(path, inputs))

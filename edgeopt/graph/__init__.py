@@ -1,0 +1,1 @@
+"""An ONNX graph in memory: loaded safely, folded, and costed."""

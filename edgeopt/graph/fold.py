@@ -1,0 +1,64 @@
+"""Constants folded and batch norms merged, by ONNX Runtime's own semantics-preserving rewrites.
+
+ONNX Runtime's *basic* level writes standard ONNX operators only: constants folded, dead nodes removed, BatchNorm, Mul
+and Add merged into Conv, MatMul+Add into Gemm, Pad into Conv. It is the very runtime that executes the result
+(docs/adr/0004).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeopt.errors import InputError
+from edgeopt.graph.runtime import RUNTIME_HINT, first_line, runtime_errors
+
+if TYPE_CHECKING:
+    import onnx
+
+_TWO_GIBIBYTES = 1 << 31
+
+
+def folded(model: onnx.ModelProto, *, where: str, axes: dict[str, int] | None = None) -> onnx.ModelProto:
+    """`model` after ONNX Runtime's basic graph rewrites.
+
+    Args:
+        model: A model with its data in memory.
+        where: What to call it in an error.
+        axes: Lengths to bind named free axes to, as in `{"batch": 1}`.
+
+    Raises:
+        InputError: ONNX Runtime does not take the model.
+    """
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    for name, length in (axes or {}).items():
+        options.add_free_dimension_override_by_name(name, length)
+    with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
+        options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
+        source: str | bytes = model.SerializeToString() if model.ByteSize() < _TWO_GIBIBYTES else ""
+        if not source:
+            source = str(Path(folder, "source.onnx"))
+            onnx.save(model, source, save_as_external_data=True)
+        try:
+            onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except runtime_errors() as error:
+            raise InputError(f"ONNX Runtime does not take `{where}`: {first_line(error)}", hint=RUNTIME_HINT) from error
+        result = onnx.load(options.optimized_model_filepath)
+    _drop_unused_opsets(result)
+    return result
+
+
+def _drop_unused_opsets(model: onnx.ModelProto) -> None:
+    """The runtime imports every domain that it knows; keep those that a node uses."""
+    used = {node.domain for node in model.graph.node} | {""}
+    used |= {node.domain for function in model.functions for node in function.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain == "ai.onnx" and "" in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)

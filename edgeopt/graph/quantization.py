@@ -1,0 +1,82 @@
+"""Whether a graph is quantized, and how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+
+_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_OPERATOR_STYLE = frozenset({"QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd"})
+_DYNAMIC = frozenset({"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
+_WEIGHT_ONLY = frozenset({"MatMulNBits"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizationState:
+    """How a graph is quantized.
+
+    Attributes:
+        kind: `none`, `qdq` (quantize/dequantize pairs), `qoperator`, `dynamic` or `weights`.
+        activations: Dtypes of quantized activations.
+        weights: Dtypes of quantized weights.
+        is_per_channel: Whether weights have a scale per channel.
+        quantized: Nodes with weights (Conv, Gemm, MatMul, ...) that run on quantized weights.
+        total: All nodes with weights.
+    """
+
+    kind: str
+    activations: tuple[str, ...]
+    weights: tuple[str, ...]
+    is_per_channel: bool
+    quantized: int
+    total: int
+
+
+def quantization_state(graph: onnx.GraphProto) -> QuantizationState:
+    """The state of a graph, told by its operators."""
+    import onnx
+
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    counts = Counter(node.op_type for node in graph.node)
+    producers = {name: node for node in graph.node for name in node.output}
+    pairs = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    weights = [node for node in pairs if node.input[0] in constants]
+    weight_types = {onnx.TensorProto.DataType.Name(constants[node.input[0]].data_type).lower() for node in weights}
+    per_channel = any(list(constants[node.input[1]].dims) not in ([], [1]) for node in weights if node.input[1] in constants)
+    weighted = [node for node in graph.node if node.op_type in _WEIGHTED]
+    quantized = sum(_reads_dequantized(node, producers) for node in weighted)
+    special = sum(counts[name] for name in (*_OPERATOR_STYLE, *_DYNAMIC, *_WEIGHT_ONLY) if name != "DynamicQuantizeLinear")
+    return QuantizationState(
+        kind=_kind(counts, bool(pairs)),
+        activations=tuple(sorted(_activation_types(graph, constants))),
+        weights=tuple(sorted(weight_types - {"int32"})),
+        is_per_channel=per_channel,
+        quantized=quantized + special,
+        total=len(weighted) + special,
+    )
+
+
+def _kind(counts: Counter[str], has_pairs: bool) -> str:
+    if any(counts[name] for name in _OPERATOR_STYLE):
+        return "qoperator"
+    if has_pairs:
+        return "qdq"
+    if any(counts[name] for name in _DYNAMIC):
+        return "dynamic"
+    return "weights" if any(counts[name] for name in _WEIGHT_ONLY) else "none"
+
+
+def _reads_dequantized(node: onnx.NodeProto, producers: dict[str, onnx.NodeProto]) -> bool:
+    weight = producers.get(node.input[1]) if len(node.input) > 1 else None
+    return weight is not None and weight.op_type == "DequantizeLinear"
+
+
+def _activation_types(graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto]) -> set[str]:
+    import onnx
+
+    points = [node.input[2] for node in graph.node if node.op_type == "QuantizeLinear" and len(node.input) > 2]
+    return {onnx.TensorProto.DataType.Name(constants[name].data_type).lower() for name in points if name in constants}

@@ -1,0 +1,74 @@
+"""A figure with what is known of its uncertainty, and whether it keeps a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Interval = tuple[float, float]
+Decision = Literal["passed", "failed", "undecided"]
+
+# All bounds are one-sided 95 %, so the interval that holds both has 90 %.
+ALPHA = 0.05
+_BISECTIONS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure that a rule is about.
+
+    Attributes:
+        value: The figure, in the unit of the limit.
+        interval: Two-sided interval for a given confidence; None for a figure without chance in it (a size).
+        basis: What it rests on, for people.
+        needed: How many samples would decide it against a limit, where that can be told.
+    """
+
+    value: float
+    interval: Callable[[float], Interval] | None = None
+    basis: str = ""
+    needed: Callable[[float], int | None] | None = None
+
+
+def keeps(estimate: Estimate, limit: float, *, is_upper: bool, is_strict: bool = False) -> bool:
+    """Whether the limit is kept beyond doubt: by the one-sided 95 % bound on the bad side."""
+    low, high = estimate.interval(1 - 2 * ALPHA) if estimate.interval else (estimate.value, estimate.value)
+    bound = high if is_upper else -low
+    edge = limit if is_upper else -limit
+    return bound < edge or (bound == edge and not is_strict)
+
+
+def breaking_p(estimate: Estimate, limit: float, *, is_upper: bool) -> float:
+    """The smallest one-sided level at which the limit is broken: p of "the limit is kept".
+
+    It inverts the interval, so it exists for every kind of interval: the bound on the good side of a (1 - 2p) interval
+    touches the limit. 1 where the figure itself keeps the limit; 0 for a figure without chance that breaks it.
+    """
+    is_broken = estimate.value > limit if is_upper else estimate.value < limit
+    if not is_broken:
+        return 1.0
+    if estimate.interval is None:
+        return 0.0
+    low, high = 1e-9, 0.5
+    for _ in range(_BISECTIONS):
+        middle = (low * high) ** 0.5
+        bounds = estimate.interval(1 - 2 * middle)
+        if (bounds[0] > limit) if is_upper else (bounds[1] < limit):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def holm(p_values: list[float], alpha: float = ALPHA) -> list[bool]:
+    """Which hypotheses are rejected at family-wise level `alpha` (Holm 1979, Scand. J. Statist. 6:65-70).
+
+    The k-th smallest of m p-values is held against alpha / (m - k + 1); the first that fails stops the rest.
+    """
+    rejected = [False] * len(p_values)
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[index] > alpha / (len(p_values) - rank):
+            break
+        rejected[index] = True
+    return rejected

@@ -1,0 +1,68 @@
+"""What a model says about every sample of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.errors import InputError
+from edgeopt.runners import runner_named
+from edgeopt.runners.protocol import Session
+
+BATCH = 32
+
+
+def predict(
+    path: Path,
+    data: Dataset,
+    *,
+    runtime: str = "onnxruntime",
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[Any]:
+    """(sample, ...) first output of the model for every sample, in the order of the data.
+
+    Args:
+        path: The model file.
+        data: Samples bound to the model's inputs.
+        runtime: Name of the runner.
+        threads: Threads per inference.
+        progress: Called with (done, total) samples.
+
+    Raises:
+        InputError: The runtime does not take the model or the samples, or an output has no row per sample.
+    """
+    with runner_named(runtime).open(path, threads=threads) as session:
+        size = _fixed_batch(session)
+        parts: list[NDArray[Any]] = []
+        done = 0
+        for feeds in data.batches(size or BATCH):
+            parts.append(_first_output(session, feeds, size))
+            done += len(parts[-1])
+            if progress:
+                progress(done, len(data))
+    return np.concatenate(parts)
+
+
+def _fixed_batch(session: Session) -> int | None:
+    lengths = [spec.shape[0] for spec in session.inputs if spec.shape and not spec.has_free_batch]
+    return int(lengths[0]) if lengths else None
+
+
+def _first_output(session: Session, feeds: dict[str, NDArray[Any]], size: int | None) -> NDArray[Any]:
+    """Output of one batch; a short last batch of a model with a fixed one is filled up with its first sample."""
+    count = len(next(iter(feeds.values())))
+    if size is not None and count < size:
+        feeds = {name: np.concatenate([rows, np.repeat(rows[:1], size - count, axis=0)]) for name, rows in feeds.items()}
+    output = session.infer(feeds)[session.outputs[0].name]
+    if output.ndim == 0 or len(output) not in (count, size):
+        raise InputError(
+            f"output `{session.outputs[0].name}` has shape {output.shape} for {count} samples",
+            hint="edgeopt evaluates models whose first output has one row per sample",
+        )
+    return output[:count]

@@ -1,0 +1,301 @@
+"""Records as people read them in a terminal: one view per command, from the JSON record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeopt.report.escape import printable
+from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
+
+Record = dict[str, Any]
+_MOST_KEPT_FLOAT = 8
+_COLOURS = {
+    "passed": "green",
+    "faster": "green",
+    "failed": "red",
+    "slower": "red",
+    "undecided": "yellow",
+    "waived": "yellow",
+    "warning": "yellow",
+}
+
+
+def print_view(name: str, record: Record, *, is_verbose: bool = False) -> None:
+    """Print a record on stdout, in colour where that is a terminal.
+
+    Args:
+        name: Key of `VIEWS`.
+        record: What the command's `--json` prints.
+        is_verbose: Show what is cut short otherwise.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(VIEWS[name](record, is_verbose))
+
+
+def inspect_view(record: Record, is_verbose: bool) -> RenderableType:
+    """What a model is and costs."""
+    cost, quantization = record["cost"], record["quantization"]
+    rows = [
+        ("model", _model_line(record["artifact"])),
+        *(("input", _tensor(spec)) for spec in record["artifact"]["inputs"]),
+        *(("output", _tensor(spec)) for spec in record["artifact"]["outputs"]),
+        ("opset", ", ".join(f"{domain} {version}" for domain, version in record["opsets"].items())),
+        ("MACs", format_count(cost["macs"])),
+        ("parameters", format_count(cost["parameters"])),
+        ("weights", format_bytes(cost["weight_bytes"])),
+        ("activations", f"{format_bytes(cost['activation_peak_bytes'])} at the peak, batch 1"),
+        ("operators", ", ".join(f"{count} {name}" for name, count in record["operators"].items())),
+        ("quantization", _quantization(quantization)),
+    ]
+    if cost["unknown"]:
+        rows.append(("note", f"figures are lower bounds: shapes of {len(cost['unknown'])} nodes are not known"))
+    if record["fit"]:
+        rows.append(("fit", _fit(record["fit"])))
+    return _facts(rows)
+
+
+def quantize_view(record: Record, is_verbose: bool) -> RenderableType:
+    """What was made and how it compares with what it was made from."""
+    scheme, source, made = record["scheme"], record["input"], record["output"]
+    types = f"{scheme['activations']} activations, int8 weights of {scheme['weight_bits']} bits"
+    per = "per channel" if scheme["per_channel"] else "per tensor"
+    rows = [
+        ("scheme", f"{types}, {per}, for {scheme['target']}: {scheme['reason']}"),
+        ("calibration", f"{record['calibration']['samples']} samples of {record['calibration']['source']}"),
+        ("kept float", _kept_float(record["kept_float"], is_verbose)),
+    ]
+    if made is None:
+        return _facts([("dry run", "nothing was written"), *rows])
+    smaller = source["size_bytes"] / made["size_bytes"]
+    rows = [("written", made["path"]), *rows]
+    table = _table("", "original", "int8", "")
+    table.add_row("size", format_bytes(source["size_bytes"]), format_bytes(made["size_bytes"]), f"{smaller:.2f}x smaller")
+    _add_latency(table, record["latency"])
+    _add_accuracy(table, record["accuracy"])
+    return Group(_facts(rows), table)
+
+
+def bench_view(record: Record, is_verbose: bool) -> RenderableType:
+    """A line per model, and the comparisons."""
+    table = _table("model", "latency p50", "95 % interval", "p90", "per second", "load", "memory", "where")
+    for row in record["runs"]:
+        latency = row["latency"]
+        low, high = latency["ci95"]
+        threads = f"{row['threads']} thread" + ("s" if row["threads"] > 1 else "")
+        table.add_row(
+            printable(Path(row["path"]).name),
+            format_seconds(latency["p50"]),
+            f"{format_seconds(low)} to {format_seconds(high)}",
+            format_seconds(latency["p90"]),
+            format_count(row["throughput"]["value"]),
+            format_seconds(row["load"]["value"]),
+            f"{format_bytes(row['memory']['value'])} ({format_bytes(row['memory']['model'])} for the model)",
+            f"{row['target']} ({row['origin']}), {row['runtime']}, {threads}, batch {row['batch']}",
+        )
+    base = Path(record["runs"][0]["path"]).name
+    others = [Path(row["path"]).name for row in record["runs"][1:]]
+    lines = [
+        _coloured(f"{printable(name)} is {_comparison(comparison)} than {printable(base)}", comparison["verdict"])
+        for name, comparison in zip(others, record["comparisons"], strict=False)
+    ]
+    return Group(table, *lines)
+
+
+def evaluate_view(record: Record, is_verbose: bool) -> RenderableType:
+    """Metrics with intervals, whole and per slice."""
+    table = _table("metric", "value", "95 % interval", "samples")
+    for name, entry in record["metrics"].items():
+        table.add_row(name, *_metric_cells(entry))
+    parts: list[RenderableType] = [_facts([("model", _model_line(record["artifacts"][0]))]), table]
+    if record["slices"]:
+        slices = _table("slice", "metric", "value", "95 % interval", "samples")
+        for entry in record["slices"]:
+            for name, metric in entry["metrics"].items():
+                slices.add_row(printable(f"{entry['column']}={entry['value']}"), name, *_metric_cells(metric))
+        parts.append(slices)
+    if record["predictions"]:
+        parts.append(Text(f"predictions: {printable(record['predictions']['path'])}"))
+    return Group(*parts)
+
+
+def compare_view(record: Record, is_verbose: bool) -> RenderableType:
+    """Two models on the same samples."""
+    table = _table("", "baseline", "candidate", "")
+    _add_accuracy(table, record)
+    return Group(table, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
+
+
+def gate_view(record: Record, is_verbose: bool) -> RenderableType:
+    """A line per rule, and the verdict."""
+    table = _table("rule", "verdict", "figure", "limit", "origin", "reason")
+    for rule in record["rules"]:
+        table.add_row(
+            printable(rule["rule"]),
+            Text(rule["verdict"], style=_COLOURS[rule["verdict"]]),
+            _figure(rule["value"], rule["unit"]),
+            _figure(rule["limit"], rule["unit"]),
+            rule["origin"] or "",
+            printable(rule["reason"]),
+        )
+    return Group(table, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+
+
+def targets_view(record: Record, is_verbose: bool) -> RenderableType:
+    """Names and descriptions."""
+    return _facts([(entry["name"], entry["description"]) for entry in record["targets"]])
+
+
+def target_view(record: Record, is_verbose: bool) -> RenderableType:
+    """One profile, every figure with its source."""
+    int8 = record["int8"]
+    facts = [
+        ("target", f"{record['name']}: {record['description']}"),
+        ("instructions", f"{record['architecture']} {' '.join(record['isa'])} ({record['isa_source']})"),
+        ("int8", f"{int8['activations']} activations, {int8['weight_bits']}-bit weights: {int8['reason']}"),
+    ]
+    for name, figure in record["figures"].items():
+        mark = "" if figure["verified"] else ", not verified"
+        facts.append((name, f"{figure['value']:g} {figure['unit']} ({figure['source']}{mark})"))
+    return _facts(facts)
+
+
+def doctor_view(record: Record, is_verbose: bool) -> RenderableType:
+    """What is there, what is missing and what mends it."""
+    table = _table("", "state", "detail", "to mend it")
+    for check in record["checks"]:
+        style = {"ok": "green", "missing": "yellow", "noisy": "yellow"}.get(check["state"], "")
+        state = Text(check["state"], style=style)
+        table.add_row(check["name"], state, printable(check["detail"]), check["mend"])
+    return table
+
+
+def init_view(record: Record, is_verbose: bool) -> RenderableType:
+    """What was written and what to do next."""
+    rows = [("written", path) for path in record["written"]] or [("dry run", "nothing was written")]
+    return _facts([*rows, ("next", record["next"])])
+
+
+VIEWS: dict[str, Callable[[Record, bool], RenderableType]] = {
+    "inspect": inspect_view,
+    "quantize": quantize_view,
+    "bench": bench_view,
+    "evaluate": evaluate_view,
+    "compare": compare_view,
+    "gate": gate_view,
+    "targets": targets_view,
+    "target": target_view,
+    "doctor": doctor_view,
+    "init": init_view,
+}
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def _facts(rows: Sequence[tuple[str, str]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(printable(name), Text(printable(text)))
+    return table
+
+
+def _coloured(text: str, outcome: str) -> Text:
+    return Text(text, style=f"bold {_COLOURS.get(outcome, '')}".strip())
+
+
+def _model_line(artifact: Record) -> str:
+    return f"{artifact['path']} ({format_bytes(artifact['size_bytes'])}, sha256 {artifact['sha256'][:12]})"
+
+
+def _tensor(spec: Record) -> str:
+    axes = " x ".join(str(length) or "?" for length in spec["shape"])
+    return f"{spec['name']}  {axes}  {spec['dtype']}"
+
+
+def _quantization(state: Record) -> str:
+    if state["kind"] == "none":
+        return "none (float)"
+    per = "per channel" if state["is_per_channel"] else "per tensor"
+    types = "/".join((*state["activations"], *state["weights"]))
+    return f"{state['kind']}, {types}, {per}: {state['quantized']} of {state['total']} weighted nodes"
+
+
+def _fit(fit: Record) -> str:
+    needed = f"weights and activations need {format_bytes(fit['needed_bytes'])}"
+    if fit["fits_memory"] is None:
+        return f"{needed}; the memory of {fit['target']} is not known"
+    verdict = "fits" if fit["fits_memory"] else "DOES NOT FIT"
+    return f"{verdict}: {needed}, {fit['target']} has {format_bytes(fit['ram_bytes'])} ({fit['ram_source']})"
+
+
+def _kept_float(entries: Sequence[Record], is_verbose: bool) -> str:
+    if not entries:
+        return "nothing"
+    shown = entries if is_verbose else entries[:_MOST_KEPT_FLOAT]
+    text = "; ".join(f"{entry['node']} ({entry['reason']})" for entry in shown)
+    return text + (f"; and {len(entries) - len(shown)} more (-v)" if len(shown) < len(entries) else "")
+
+
+def _add_latency(table: Table, latency: Record | None) -> None:
+    if latency is None:
+        return
+    before, after, comparison = latency["baseline"], latency["candidate"], latency["comparison"]
+    told = Text(_comparison(comparison), style=_COLOURS.get(comparison["verdict"], ""))
+    table.add_row(f"latency p50 ({before['origin']})", format_seconds(before["p50"]), format_seconds(after["p50"]), told)
+    table.add_row("latency p90", format_seconds(before["p90"]), format_seconds(after["p90"]), "")
+
+
+def _add_accuracy(table: Table, accuracy: Record | None) -> None:
+    if accuracy is None:
+        return
+    if accuracy["baseline"] is not None:
+        low, high = accuracy["ci95"]
+        told = f"{accuracy['difference_pt']:+.2f} pt (95 %: {low:+.2f} to {high:+.2f}), {accuracy['verdict']}"
+        cells = [_score(accuracy["metric"], accuracy[side]) for side in ("baseline", "candidate")]
+        table.add_row(f"{accuracy['metric']}, {accuracy['n']} samples", *cells, told)
+    if accuracy["flips"] is not None:
+        table.add_row("flips", "", str(accuracy["flips"]), f"{format_share(accuracy['flip_rate'])} of predictions changed")
+    sqnr = accuracy["sqnr_db"]
+    table.add_row("signal to noise", "", "exact" if sqnr is None else f"{sqnr:.1f} dB", "of the output")
+
+
+def _comparison(comparison: Record) -> str:
+    low, high = comparison["ci95"]
+    interval = f"{comparison['ratio']:.2f}x, 95 %: {low:.2f} to {high:.2f}"
+    words = {"faster": "faster", "slower": "slower", "same": "as fast", "undecided": "not shown to be faster or slower"}
+    return f"{words[comparison['verdict']]} ({interval})"
+
+
+def _metric_cells(entry: Record) -> tuple[str, str, str]:
+    value, interval = entry["value"], entry["ci95"]
+    is_share = entry["unit"] == "share"
+    low, high = ((format_share(v) if is_share else f"{v:.4g}") for v in interval) if interval else ("", "")
+    return _metric_value(value, is_share), f"{low} to {high}" if interval else "", str(entry["n"])
+
+
+def _metric_value(value: float, is_share: bool) -> str:
+    return format_share(value) if is_share else f"{value:.5g}"
+
+
+def _score(metric: str, value: float) -> str:
+    return f"{value:.5g}" if metric in ("mse", "mae") else format_share(value)
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    forms: dict[str, Callable[[float], str]] = {"s": format_seconds, "B": format_bytes, "%": format_share, "pt": format_points}
+    return forms[unit](value) if unit in forms else f"{value:.5g}" + ("" if unit == "1" else f" {unit}")

@@ -1,0 +1,33 @@
+"""Runtimes that open an artifact and infer with it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from edgeopt.errors import InputError, near_names
+
+if TYPE_CHECKING:
+    from edgeopt.runners.protocol import Runner
+
+RUNNERS: dict[str, str] = {"onnxruntime": "edgeopt.runners.onnxruntime:OnnxRuntimeRunner"}
+RUNNER_OF_FORMAT: dict[str, str] = {"onnx": "onnxruntime"}
+
+
+def runner_named(name: str) -> Runner:
+    """The runner called `name`: one of `RUNNERS`, else one that a package offers as entry point `edgeopt.runners`.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    reference = RUNNERS.get(name) or _entry_point(name)
+    if reference is None:
+        raise InputError(f"unknown runtime `{name}`", hint=near_names(name, RUNNERS))
+    module, _, attribute = reference.partition(":")
+    return cast("Runner", getattr(import_module(module), attribute)())
+
+
+def _entry_point(name: str) -> str | None:
+    from importlib.metadata import entry_points
+
+    return next((point.value for point in entry_points(group="edgeopt.runners", name=name)), None)

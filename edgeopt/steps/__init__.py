@@ -1,0 +1,6 @@
+"""Changes of a model: one artifact in, one artifact out."""
+
+from __future__ import annotations
+
+# name in a recipe -> its frozen dataclass of options
+STEPS: dict[str, str] = {"quantize": "edgeopt.steps.quantize.step:Quantize"}

@@ -1,0 +1,1 @@
+"""Post-training quantization, native: observe, calibrate, place, round, write."""

@@ -1,0 +1,93 @@
+"""Ranges of activations from calibration samples, streamed: memory does not grow with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.errors import InputError
+from edgeopt.graph.runtime import RUNTIME_HINT, first_line, runtime_errors
+
+if TYPE_CHECKING:
+    import onnx
+
+BATCH = 16
+_LOW, _HIGH = "edgeopt_low_", "edgeopt_high_"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Smallest and largest value of a tensor over all calibration samples."""
+
+    low: float
+    high: float
+
+
+def calibrate_minmax(model: onnx.ModelProto, tensors: Iterable[str], data: Dataset) -> dict[str, Range]:
+    """The range of each of `tensors` while `model` runs over `data`.
+
+    The minimum and maximum are taken inside the runtime (ReduceMin, ReduceMax), so that no activation leaves it.
+
+    Args:
+        model: The folded model.
+        tensors: Names of float tensors of the main graph.
+        data: Samples bound to the model's inputs, at least one.
+
+    Raises:
+        InputError: The model fails on the samples, or gives NaN or infinity.
+    """
+    names = list(tensors)
+    low = np.full(len(names), np.inf)
+    high = np.full(len(names), -np.inf)
+    session, outputs = _observing_session(model, names)
+    for feeds in data.batches(_batch_size(model)):
+        try:
+            values = session.run(outputs, feeds)
+        except runtime_errors() as error:
+            raise InputError(f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT) from error
+        extremes = np.array(values, dtype=np.float64).reshape(2, len(names))
+        _require_finite(extremes, names, data.source)
+        low, high = np.minimum(low, extremes[0]), np.maximum(high, extremes[1])
+    return {name: Range(float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
+
+
+def _observing_session(model: onnx.ModelProto, names: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    import onnx
+    import onnxruntime
+
+    observing = onnx.ModelProto()
+    observing.CopyFrom(model)
+    outputs: list[str] = []
+    for operator, prefix in (("ReduceMin", _LOW), ("ReduceMax", _HIGH)):
+        for index, name in enumerate(names):
+            output = f"{prefix}{index}"
+            observing.graph.node.append(onnx.helper.make_node(operator, [name], [output], keepdims=0))
+            observing.graph.output.append(onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, []))
+            outputs.append(output)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False
+    session = onnxruntime.InferenceSession(observing.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session, outputs
+
+
+def _batch_size(model: onnx.ModelProto) -> int:
+    """The batch that the model fixes, else `BATCH`; 1 where an output has no free batch, since it may mix samples."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    values = [value for value in model.graph.input if value.name not in constants]
+    axes = [value.type.tensor_type.shape.dim[0] for value in values if value.type.tensor_type.shape.dim]
+    fixed = [axis.dim_value for axis in axes if axis.HasField("dim_value") and axis.dim_value > 0]
+    return fixed[0] if fixed else BATCH
+
+
+def _require_finite(extremes: np.ndarray, names: list[str], source: str) -> None:  # type: ignore[type-arg]
+    bad = ~np.isfinite(extremes).all(axis=0)
+    if bad.any():
+        raise InputError(
+            f"tensor `{names[int(np.argmax(bad))]}` becomes NaN or infinite on `{source}`",
+            hint="the float model itself overflows on this data; check its weights and the preprocessing",
+        )

@@ -1,0 +1,147 @@
+"""The step that makes an int8 model from a float one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.core.files import replacing
+from edgeopt.core.target import HOST, load_target
+from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph.fold import folded
+from edgeopt.graph.load import load_onnx
+from edgeopt.graph.padding import merge_padding
+from edgeopt.graph.quantization import quantization_state
+from edgeopt.steps.protocol import StepReport
+from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
+from edgeopt.steps.quantize.calibrate import Range, calibrate_minmax
+from edgeopt.steps.quantize.place import Placement, place
+from edgeopt.steps.quantize.types import Int8Types, int8_types
+
+if TYPE_CHECKING:
+    import onnx
+
+# Per-channel DequantizeLinear came with opset 13; 17 is what torch exports and every current runtime reads.
+_SMALLEST_OPSET = 13
+_UPGRADE_OPSET = 17
+_ML_DOMAIN = "ai.onnx.ml"
+
+Scheme = Literal["auto", "int8"]
+RangeMethod = Literal["auto", "minmax"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantize:
+    """Static int8 quantization with quantize/dequantize pairs.
+
+    Attributes:
+        scheme: `int8`; `auto` is int8 too.
+        per_channel: One scale per output channel of a weight; otherwise one per weight.
+        target: Whose kernels the integer types suit.
+        range: How ranges of activations are taken: `minmax`; `auto` is minmax too.
+    """
+
+    name: ClassVar[str] = "quantize"
+    scheme: Scheme = "auto"
+    per_channel: bool = True
+    target: str = HOST
+    range: RangeMethod = "auto"
+
+    def apply(self, source: Path, output: Path, data: Dataset) -> StepReport:
+        """Make the int8 model `output` from the float model `source`, calibrated on `data`.
+
+        Raises:
+            InputError: The model cannot be read, fails on the data, or is quantized already.
+            Unsupported: Nothing in the model runs on integers.
+        """
+        model = load_onnx(source)
+        _require_float(model, source)
+        types = int8_types(load_target(self.target))
+        warnings = _upgrade_opset(model, source)
+        model = folded(model, where=str(source))
+        merge_padding(model.graph)
+        placement = self._write(model, types, data, output, source)
+        return StepReport(details=self._details(types, placement), warnings=tuple(warnings))
+
+    def _write(
+        self, model: onnx.ModelProto, types: Int8Types, data: Dataset, output: Path, source: Path
+    ) -> Placement:
+        import onnx
+        import onnx_ir as ir
+
+        from edgeopt.steps.quantize.write import Writer
+
+        intermediate = ir.serde.deserialize_model(model)
+        placement = place(intermediate.graph, thin_channels=types.thin_channels)
+        if not placement.nodes:
+            raise Unsupported(
+                f"nothing in `{source}` runs on integers: {_first_reason(placement)}",
+                hint="`edgeopt inspect` lists its operators",
+            )
+        roots = sorted({placement.root(name) for name in placement.tensors})
+        ranges = calibrate_minmax(model, roots, data)
+        writer = Writer(
+            graph=intermediate.graph,
+            placement=placement,
+            parameters=_parameters(ranges, types),
+            types=types,
+            per_channel=self.per_channel,
+        )
+        writer.write()
+        result = ir.serde.serialize_model(intermediate)
+        result.producer_name = "edgeopt"
+        with replacing(output, force=True) as temporary:
+            onnx.save(result, str(temporary))
+        return placement
+
+    def _details(self, types: Int8Types, placement: Placement) -> dict[str, Any]:
+        return {
+            "scheme": {
+                "name": "int8",
+                **types.as_json(),
+                "per_channel": self.per_channel,
+                "target": self.target,
+                "reason": types.reason,
+            },
+            "kept_float": [{"node": node, "reason": why} for node, why in placement.kept_float.items()],
+        }
+
+
+def _parameters(ranges: dict[str, Range], types: Int8Types) -> dict[str, ActivationParameters]:
+    return {name: activation_parameters(found.low, found.high, types) for name, found in ranges.items()}
+
+
+def _require_float(model: onnx.ModelProto, source: Path) -> None:
+    state = quantization_state(model.graph)
+    if state.kind != "none":
+        raise InputError(
+            f"`{source}` is quantized already ({state.kind})", hint="quantize the float model that it was made from"
+        )
+    if any(node.domain == _ML_DOMAIN for node in model.graph.node):
+        raise Unsupported(
+            f"`{source}` holds `{_ML_DOMAIN}` operators (trees, scalers), which have no int8 kernels",
+            hint="`edgeopt bench` and `edgeopt evaluate` take it as it is",
+        )
+
+
+def _upgrade_opset(model: onnx.ModelProto, source: Path) -> list[str]:
+    """Bring a model of an old opset, in place, to one with per-channel quantization; what was said about it."""
+    import onnx
+
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), _UPGRADE_OPSET)
+    if opset >= _SMALLEST_OPSET:
+        return []
+    try:
+        model.CopyFrom(onnx.version_converter.convert_version(model, _UPGRADE_OPSET))
+    except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
+        raise Unsupported(
+            f"`{source}` has opset {opset}; int8 needs {_SMALLEST_OPSET} and the upgrade failed: {error}",
+            hint=f"export it again with opset {_UPGRADE_OPSET}",
+        ) from error
+    return [f"the model was brought from opset {opset} to {_UPGRADE_OPSET}: int8 per channel needs {_SMALLEST_OPSET}"]
+
+
+def _first_reason(placement: Placement) -> str:
+    return next((f"`{node}`: {why}" for node, why in placement.kept_float.items()), "it has no weighted operator")

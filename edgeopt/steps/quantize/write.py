@@ -1,0 +1,174 @@
+"""Quantize/dequantize pairs, integer weights and biases written into the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeopt.steps.quantize.affine import (
+    ActivationParameters,
+    QuantizedWeight,
+    quantize_bias,
+    quantize_weight,
+    scale_for_bias,
+    weight_scale,
+)
+from edgeopt.steps.quantize.place import Placement, constant
+from edgeopt.steps.quantize.types import Int8Types
+
+
+@dataclass(slots=True, kw_only=True)
+class Writer:
+    """Rewrites one graph in place.
+
+    Attributes:
+        graph: The folded graph.
+        placement: What is quantized.
+        parameters: Scale and zero point per activation tensor.
+        types: Integer types.
+        per_channel: Whether weights get a scale per output channel.
+    """
+
+    graph: ir.Graph
+    placement: Placement
+    parameters: dict[str, ActivationParameters]
+    types: Int8Types
+    per_channel: bool
+    _weights: dict[tuple[str, str], tuple[QuantizedWeight, ir.Value]] = field(default_factory=dict)
+
+    def write(self) -> None:
+        """Write weights, biases and pairs; drop clamps that ranges perform and constants that nobody reads."""
+        for node in self.placement.nodes:
+            if node.op_type in ("Conv", "Gemm", "MatMul") and constant(node.inputs[1]):
+                self._write_weight(node)
+        for node in self.placement.clamps:
+            self._drop_clamp(node)
+        for name, value in self.placement.tensors.items():
+            self._write_pair(value, self.parameters[self.placement.root(name)])
+        self._drop_unused_constants()
+
+    def _write_weight(self, node: ir.Node) -> None:
+        data, weight = node.inputs[0], node.inputs[1]
+        bias = node.inputs[2] if len(node.inputs) > 2 else None
+        assert data is not None and weight is not None
+        input_scale = self.parameters[self.placement.root(str(data.name))].scale
+        bias_values = _array(bias).reshape(-1) if bias is not None else None
+        key = (str(weight.name), str(bias.name) if bias is not None else "")
+        if key not in self._weights:
+            self._weights[key] = self._quantized_weight(node, weight, bias_values, input_scale)
+        quantized, dequantized = self._weights[key]
+        node.replace_input_with(1, dequantized)
+        if bias is not None and bias_values is not None:
+            node.replace_input_with(2, self._dequantized_bias(bias, bias_values, quantized, input_scale))
+
+    def _quantized_weight(
+        self, node: ir.Node, weight: ir.Value, bias: Any, input_scale: float
+    ) -> tuple[QuantizedWeight, ir.Value]:
+        values = _array(weight)
+        axis = _channel_axis(node) if self.per_channel else None
+        scale = weight_scale(values, axis=axis, limit=self.types.weight_limit)
+        if bias is not None and (axis is None or len(bias) == len(scale)):
+            scale = scale_for_bias(scale, bias, input_scale)
+        quantized = quantize_weight(values, scale, axis=axis, limit=self.types.weight_limit)
+        name = self._free_name(f"{weight.name}_quantized")
+        output = self._dequantize(name, quantized.values, scale, np.zeros(scale.shape, np.int8), axis)
+        return quantized, output
+
+    def _dequantized_bias(self, bias: ir.Value, values: Any, weight: QuantizedWeight, input_scale: float) -> ir.Value:
+        scale = np.broadcast_to(weight.scale * np.float32(input_scale), values.shape if weight.axis is not None else ())
+        integers = quantize_bias(values, scale)
+        name = self._free_name(f"{bias.name}_quantized")
+        axis = 0 if weight.axis is not None else None
+        return self._dequantize(name, integers, np.ascontiguousarray(scale), np.zeros(scale.shape, np.int32), axis)
+
+    def _dequantize(self, name: str, integers: Any, scale: Any, zero_point: Any, axis: int | None) -> ir.Value:
+        inputs = [
+            self._constant(name, integers),
+            self._constant(f"{name}_scale", scale),
+            self._constant(f"{name}_zero_point", zero_point),
+        ]
+        node = ir.node(
+            "DequantizeLinear", inputs, {} if axis is None else {"axis": axis}, name=f"{name}_DequantizeLinear"
+        )
+        node.outputs[0].name = f"{name}_dequantized"
+        node.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        self.graph.insert_before(self.graph[0], node)
+        return node.outputs[0]
+
+    def _drop_clamp(self, node: ir.Node) -> None:
+        """Let the node before a Relu or Clip write the clamp's output itself."""
+        data, output = node.inputs[0], node.outputs[0]
+        producer = data.producer() if data is not None else None
+        assert data is not None and producer is not None
+        name, is_output = output.name, output.is_graph_output()
+        ir.convenience.replace_all_uses_with(output, data)
+        if is_output:
+            self.graph.outputs[self.graph.outputs.index(output)] = data
+        self.graph.remove(node, safe=True)
+        data.name = name
+        self.placement.tensors[str(name)] = data
+
+    def _write_pair(self, value: ir.Value, parameters: ActivationParameters) -> None:
+        """Let all readers of `value` read it through QuantizeLinear and DequantizeLinear."""
+        uses, is_output, name = list(value.uses()), value.is_graph_output(), str(value.name)
+        scale = self._constant(self._free_name(f"{name}_scale"), np.float32(parameters.scale))
+        zero_point = np.array(parameters.zero_point, dtype=self.types.activations)
+        point = self._constant(self._free_name(f"{name}_zero_point"), zero_point)
+        quantize = ir.node("QuantizeLinear", [value, scale, point], name=f"{name}_QuantizeLinear")
+        quantize.outputs[0].name = self._free_name(f"{name}_quantized")
+        dequantize = ir.node("DequantizeLinear", [quantize.outputs[0], scale, point], name=f"{name}_DequantizeLinear")
+        dequantize.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        dequantize.outputs[0].shape = value.shape
+        dequantize.outputs[0].name = f"{name}_dequantized"
+        self._insert_behind(value, [quantize, dequantize])
+        for use in uses:
+            use.node.replace_input_with(use.idx, dequantize.outputs[0])
+        if is_output:
+            self.graph.outputs[self.graph.outputs.index(value)] = dequantize.outputs[0]
+            value.name, dequantize.outputs[0].name = f"{name}_float", name
+
+    def _insert_behind(self, value: ir.Value, nodes: list[ir.Node]) -> None:
+        producer = value.producer()
+        if producer is None:
+            self.graph.insert_before(self.graph[0], nodes)
+        else:
+            self.graph.insert_after(producer, nodes)
+
+    def _constant(self, name: str, array: Any) -> ir.Value:
+        value = ir.Value(name=self._free_name(name), const_value=ir.tensor(np.asarray(array)))
+        assert value.const_value is not None
+        value.const_value.name = value.name
+        value.type = ir.TensorType(value.const_value.dtype)
+        value.shape = ir.Shape(np.shape(array))
+        self.graph.register_initializer(value)
+        return value
+
+    def _free_name(self, name: str) -> str:
+        """`name`, with a number behind it where the graph has that name already."""
+        candidate, number = name, 1
+        while candidate in self.graph.initializers:
+            candidate, number = f"{name}_{number}", number + 1
+        return candidate
+
+    def _drop_unused_constants(self) -> None:
+        unused = [name for name, value in self.graph.initializers.items() if not value.uses()]
+        for name in unused:
+            if not self.graph.initializers[name].is_graph_output():
+                del self.graph.initializers[name]
+
+
+def _channel_axis(node: ir.Node) -> int:
+    """Axis of output channels in a node's weight."""
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "Gemm" and "transB" in node.attributes and node.attributes["transB"].as_int():
+        return 0
+    return 1
+
+
+def _array(value: ir.Value) -> Any:
+    assert value.const_value is not None
+    return np.asarray(value.const_value.numpy(), dtype=np.float32)

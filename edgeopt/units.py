@@ -1,0 +1,137 @@
+"""Quantities as people write them (`12 ms`, `0.5 pt`, `200 KB`, `5 %`), and figures as people read them.
+
+Inside edgeopt a time is in seconds, a size in bytes and a share in [0, 1]; this module is the edge.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgeopt.errors import InputError
+
+
+class Dimension(StrEnum):
+    """What a quantity measures, which decides what it may be compared with."""
+
+    SECONDS = "s"
+    BYTES = "B"
+    POINTS = "pt"
+    PERCENT = "%"
+    JOULES = "J"
+    DECIBELS = "dB"
+    NUMBER = "1"
+
+
+# Prefixes of bytes follow IEC 80000-13: KB is 1,000 bytes and KiB is 1,024.
+_UNITS: dict[str, tuple[Dimension, float]] = {
+    "ns": (Dimension.SECONDS, 1e-9),
+    "us": (Dimension.SECONDS, 1e-6),
+    "µs": (Dimension.SECONDS, 1e-6),
+    "ms": (Dimension.SECONDS, 1e-3),
+    "s": (Dimension.SECONDS, 1.0),
+    "min": (Dimension.SECONDS, 60.0),
+    "h": (Dimension.SECONDS, 3600.0),
+    "b": (Dimension.BYTES, 1),
+    "kb": (Dimension.BYTES, 1e3),
+    "mb": (Dimension.BYTES, 1e6),
+    "gb": (Dimension.BYTES, 1e9),
+    "kib": (Dimension.BYTES, 2**10),
+    "mib": (Dimension.BYTES, 2**20),
+    "gib": (Dimension.BYTES, 2**30),
+    "pt": (Dimension.POINTS, 0.01),
+    "%": (Dimension.PERCENT, 0.01),
+    "uj": (Dimension.JOULES, 1e-6),
+    "mj": (Dimension.JOULES, 1e-3),
+    "j": (Dimension.JOULES, 1.0),
+    "db": (Dimension.DECIBELS, 1.0),
+    "": (Dimension.NUMBER, 1.0),
+}
+# The case of a unit is free, but `M` before `s` or `J` would be mega, not milli.
+_NOT_MILLI = re.compile(r"M[sSjJ]")
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%]*)\s*")
+_WRITTEN_UNITS = ("ns", "us", "ms", "s", "min", "h", "B", "KB", "MB", "GB", "KiB", "MiB", "GiB", "pt", "%", "J", "dB")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its dimension; `value` is in the base unit (s, B, J, dB, or a share for pt and %)."""
+
+    value: float
+    dimension: Dimension
+
+    def __str__(self) -> str:
+        return format_quantity(self.value, self.dimension)
+
+
+def parse_quantity(text: str) -> Quantity:
+    """The quantity that `text` names: `12 ms` is 0.012 s, `0.5 pt` and `0.5 %` are 0.005.
+
+    Raises:
+        InputError: Not a finite number with a known unit.
+    """
+    match = _QUANTITY.fullmatch(text.replace("\u03bc", "µ"))  # the Greek letter, which many keyboards give
+    unit = _UNITS.get(match[2].lower()) if match and not _NOT_MILLI.fullmatch(match[2]) else None
+    value = float(match[1]) * unit[1] if match and unit else math.nan
+    if unit is None or not math.isfinite(value):
+        raise InputError(
+            f"`{text.strip()}` is not a quantity",
+            hint="write a number and a unit, as in `12 ms` or `200 KB`; units: " + ", ".join(_WRITTEN_UNITS),
+        )
+    return Quantity(value, unit[0])
+
+
+def format_seconds(seconds: float) -> str:
+    """A time with three significant digits, in the unit that suits it: `0.000234` s is `234 µs`."""
+    return _scaled(seconds, (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))) or f"{_three_digits(seconds / 1e-9)} ns"
+
+
+def format_bytes(size: float) -> str:
+    """A size with three significant digits and a decimal prefix: `97823` bytes is `97.8 KB`."""
+    return _scaled(size, (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))) or f"{size:.0f} B"
+
+
+def format_count(number: float) -> str:
+    """A count with three significant digits: `12501632` is `12.5 M`."""
+    return _scaled(number, (("G", 1e9), ("M", 1e6), ("k", 1e3))) or f"{number:.0f}"
+
+
+def format_share(share: float) -> str:
+    """A share in [0, 1] in per cent: `0.913` is `91.3 %`."""
+    return f"{100 * share:.4g} %"
+
+
+def format_points(share: float) -> str:
+    """A signed difference of two shares in percentage points: `-0.005` is `-0.50 pt`."""
+    return f"{100 * share:+.2f} pt"
+
+
+def format_quantity(value: float, dimension: Dimension) -> str:
+    """`value` in its base unit, written as people read that dimension."""
+    match dimension:
+        case Dimension.SECONDS:
+            return format_seconds(value)
+        case Dimension.BYTES:
+            return format_bytes(value)
+        case Dimension.POINTS:
+            return f"{100 * value:.3g} pt"
+        case Dimension.PERCENT:
+            return f"{100 * value:.4g} %"
+        case Dimension.NUMBER:
+            return f"{value:.6g}"
+    return f"{value:.4g} {dimension.value}"
+
+
+def _scaled(number: float, units: tuple[tuple[str, float], ...]) -> str:
+    """`number` in the largest of `units` that it reaches once rounded to three digits; empty below all of them."""
+    rounded = float(f"{number:.3g}")
+    return next((f"{_three_digits(number / factor)} {unit}" for unit, factor in units if abs(rounded) >= factor), "")
+
+
+def _three_digits(number: float) -> str:
+    rounded = float(f"{number:.3g}")
+    if not rounded or not math.isfinite(rounded):
+        return f"{rounded:.0f}"
+    return f"{number:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"

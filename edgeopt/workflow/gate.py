@@ -1,0 +1,196 @@
+"""`edgeopt gate`: rules held against what was measured; a verdict that CI can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from edgeopt.core.config import CONFIG_NAME, Config, load_config
+from edgeopt.core.files import replacing
+from edgeopt.core.measurement import Measurement
+from edgeopt.core.run import Run, json_text, run_from_file
+from edgeopt.core.target import load_target
+from edgeopt.errors import InputError
+from edgeopt.judge.evidence import Evidence, Side
+from edgeopt.judge.gate import Verdict, judge
+from edgeopt.judge.rules import Rule, parse_rules
+from edgeopt.measure.environment import environment
+from edgeopt.workflow.inputs import Named
+from edgeopt.workflow.prediction_file import read_predictions
+from edgeopt.workflow.progress import Report, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """What `gate` gives.
+
+    Attributes:
+        verdict: What became of the rules; `verdict.exit_code` is the command's.
+        run: The record.
+        warnings: What the user should know.
+    """
+
+    verdict: Verdict
+    run: Run
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The record that `--json` prints."""
+        return self.run.as_json()
+
+
+def gate(
+    *runs: Named,
+    config: Named | None = None,
+    baseline: Named | None = None,
+    rules: Sequence[str] = (),
+    accept: bool = False,
+    today: date | None = None,
+    seed: int = 0,
+    report: Report = silent,
+) -> GateResult:
+    """Judge rules on recorded runs, or on what the configuration tells to make and measure.
+
+    Args:
+        runs: Run records to judge, merged by artifact; without any, the recipe of the configuration is applied and
+            measured.
+        config: The configuration; by default ./edgeopt.toml.
+        baseline: A run record to hold the candidate against; by default that of the configuration, else the original.
+        rules: Rules besides those of the configuration.
+        accept: Write what was measured as the new baseline.
+        today: The day that waivers are held against; by default today.
+        seed: Seed of draws and of the bootstrap.
+        report: Called with what is being done.
+
+    Raises:
+        InputError: A rule, a record, the configuration or the data is not usable.
+        Unsupported: A step does not support the model.
+        ToolFailed: A measuring process crashed.
+    """
+    path = Path(config or CONFIG_NAME)
+    settings = load_config(path) if config or path.exists() or not runs else None
+    parsed = _rules(settings, rules)
+    warnings: list[str] = []
+    if runs:
+        evidence, measurements, artifacts = _from_records([Path(run) for run in runs], baseline, settings, path)
+        evidence = replace(evidence, seed=seed)
+    else:
+        from edgeopt.workflow.gate_measure import measure_for_gate
+
+        assert settings is not None
+        measured = measure_for_gate(settings, path.parent, parsed, seed=seed, report=report)
+        warnings += measured.warnings
+        evidence = Evidence(candidate=measured.candidate, baseline=measured.original, seed=seed)
+        measurements, artifacts = measured.measurements, measured.artifacts
+        evidence, told = _with_recorded_baseline(evidence, baseline, settings, path)
+        warnings += told
+    table = settings.gate if settings else None
+    verdict = judge(
+        parsed,
+        evidence,
+        undecided=table.undecided if table else "fail",
+        estimates=table.estimates if table else "refuse",
+        waivers=table.waiver if table else (),
+        today=today or datetime.now(UTC).date(),
+    )
+    run = Run(
+        command="gate",
+        environment=environment(),
+        artifacts=artifacts,
+        measurements=measurements,
+        own={
+            "verdict": verdict.outcome,
+            "rules": [rule.as_json() for rule in verdict.rules],
+            "warnings": warnings,
+        },
+    )
+    if accept:
+        _accept(run, _baseline_path(baseline, settings, path))
+    return GateResult(verdict=verdict, run=run, warnings=tuple(warnings))
+
+
+def _rules(settings: Config | None, rules: Sequence[str]) -> tuple[Rule, ...]:
+    texts = [*(settings.gate.rules if settings else ()), *rules]
+    if not texts:
+        raise InputError("there is no rule to judge", hint='add `rules = ["accuracy >= baseline - 0.5 pt"]` under [gate]')
+    parsed = parse_rules(texts)
+    for rule in parsed:
+        load_target(rule.target)
+    known = {rule.text for rule in parsed}
+    for waiver in settings.gate.waiver if settings else ():
+        if waiver.rule not in known:
+            raise InputError(f"a waiver names `{waiver.rule}`, which is none of the rules", hint="copy the rule's text")
+    return parsed
+
+
+def _from_records(
+    paths: Sequence[Path], baseline: Named | None, settings: Config | None, config: Path
+) -> tuple[Evidence, tuple[Measurement, ...], tuple[dict[str, Any], ...]]:
+    """Evidence from run records: the candidate is the one artifact that is not marked as a baseline."""
+    records = [run_from_file(path) for path in paths]
+    artifacts = {entry["sha256"]: entry for record in records for entry in record.artifacts}
+    candidates = [digest for digest, entry in artifacts.items() if entry.get("role", "candidate") == "candidate"]
+    if len(candidates) != 1:
+        named = ", ".join(str(artifacts[digest]["path"]) for digest in candidates) or "none"
+        raise InputError(f"the runs hold {len(candidates)} candidates ({named})", hint="give runs of one candidate")
+    measurements = tuple(m for record in records for m in record.measurements)
+    machine = str(records[0].environment.get("machine", ""))
+    other = _baseline_path(baseline, settings, config)
+    if baseline or (other and other.exists()):
+        held = _recorded_side(_required(other))
+    else:
+        digest = next((d for d, entry in artifacts.items() if entry.get("role") == "baseline"), None)
+        held = _side(digest, machine, measurements) if digest else None
+    evidence = Evidence(candidate=_side(candidates[0], machine, measurements), baseline=held)
+    return evidence, measurements, tuple(artifacts.values())
+
+
+def _side(digest: str, machine: str, measurements: Sequence[Measurement]) -> Side:
+    own = tuple(m for m in measurements if m.artifact == digest)
+    files = [m.details["predictions"] for m in own if "predictions" in m.details]
+    path = Path(files[-1]["path"]) if files else None
+    predictions = read_predictions(path) if path and path.exists() else None
+    return Side(sha256=digest, machine=machine, measurements=own, predictions=predictions)
+
+
+def _recorded_side(path: Path) -> Side:
+    """The candidate of a recorded run, which is the baseline of this one."""
+    record = run_from_file(path)
+    entry = next((entry for entry in record.artifacts if entry.get("role", "candidate") == "candidate"), None)
+    if entry is None:
+        raise InputError(f"baseline `{path}` holds no artifact", hint="write one with `edgeopt gate --accept`")
+    return _side(entry["sha256"], str(record.environment.get("machine", "")), record.measurements)
+
+
+def _with_recorded_baseline(
+    evidence: Evidence, baseline: Named | None, settings: Config, config: Path
+) -> tuple[Evidence, list[str]]:
+    """The recorded baseline in place of the original, where there is one; else what to say about it."""
+    path = _baseline_path(baseline, settings, config)
+    if path is None:
+        return evidence, []
+    if path.exists() or baseline:
+        return replace(evidence, baseline=_recorded_side(_required(path))), []
+    told = f"baseline `{path}` does not exist yet: compared with the original model; keep this run with `--accept`"
+    return evidence, [told]
+
+
+def _required(path: Path | None) -> Path:
+    assert path is not None
+    return path
+
+
+def _baseline_path(baseline: Named | None, settings: Config | None, config: Path) -> Path | None:
+    if baseline:
+        return Path(baseline)
+    return config.parent / settings.gate.baseline if settings and settings.gate.baseline else None
+
+
+def _accept(run: Run, path: Path | None) -> None:
+    if path is None:
+        raise InputError("`--accept` has no file to write", hint='name one: `baseline = "baseline.json"` under [gate]')
+    with replacing(path, force=True) as temporary:
+        temporary.write_text(json_text(run.as_json()), encoding="utf-8")

@@ -1,0 +1,96 @@
+"""Models and data as users name them, resolved and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from edgeopt.core.artifact import Artifact
+from edgeopt.core.config import CONFIG_NAME, load_config
+from edgeopt.core.dataset import CONFIRM, Dataset
+from edgeopt.core.target import HOST, load_target
+from edgeopt.data.preprocess import Preprocess
+from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph.load import onnx_artifact
+from edgeopt.runners import RUNNER_OF_FORMAT
+
+BUNDLED_MODEL = "digits_resnet8.onnx"
+BUNDLED_DATA = "digits.npz"
+Named = str | Path
+
+
+def bundled(name: str) -> Path:
+    """A file of the small trained model that ships with edgeopt."""
+    return Path(str(files("edgeopt._models").joinpath(name)))
+
+
+def model_artifact(model: Named) -> Artifact:
+    """The artifact that `model` names.
+
+    Raises:
+        InputError: It cannot be read.
+        Unsupported: Its format is none that can be run yet.
+    """
+    return onnx_artifact(Path(model))
+
+
+def models_or_default(models: Sequence[Named]) -> tuple[Path, ...]:
+    """`models`; without any, that of ./edgeopt.toml, else the bundled one."""
+    if models:
+        return tuple(Path(model) for model in models)
+    config = Path(CONFIG_NAME)
+    if config.exists():
+        return (config.parent / load_config(config).model.path,)
+    return (bundled(BUNDLED_MODEL),)
+
+
+def data_for(artifact: Artifact, data: Named, preprocess: Preprocess | None = None) -> Dataset:
+    """The data set that `data` names, bound to the model's inputs.
+
+    Raises:
+        InputError: It cannot be read or does not fit the model.
+    """
+    from edgeopt.data.bind import bind_dataset
+    from edgeopt.data.read import read_dataset
+
+    return bind_dataset(read_dataset(str(data), artifact.inputs), artifact.inputs, preprocess)
+
+
+def judged_rows(data: Dataset) -> Dataset:
+    """The samples that count: those of part `confirm` where the data names parts, else all."""
+    import numpy as np
+
+    if data.part is None:
+        return data
+    rows = np.flatnonzero(data.part == CONFIRM)
+    if not len(rows):
+        raise InputError(f"`{data.source}` has no row of part `{CONFIRM}`", hint="mark the rows to judge on so")
+    return data.rows(rows)
+
+
+def runtime_for(artifact: Artifact, runtime: str | None) -> str:
+    """The runner for an artifact: the one asked for, else the one of its format.
+
+    Raises:
+        Unsupported: No runner takes the format.
+    """
+    if runtime:
+        return runtime
+    if artifact.format not in RUNNER_OF_FORMAT:
+        raise Unsupported(f"nothing here runs `{artifact.format}` files yet", hint="give an .onnx model")
+    return RUNNER_OF_FORMAT[artifact.format]
+
+
+def require_host(target: str, *, what: str) -> None:
+    """Refuse a target whose `what` cannot be had without the board.
+
+    Raises:
+        InputError: There is no such target.
+        Unsupported: It is not this machine.
+    """
+    if not load_target(target).is_host:
+        raise Unsupported(
+            f"there is no {what} for `{target}` yet: no board is attached and no estimate is fitted",
+            hint=f"install edgeopt on the {target} and run the same command there with `--target {HOST}`",
+        )

@@ -1,0 +1,259 @@
+"""`edgeopt quantize`: an int8 model for a target, measured against the one it was made from."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgeopt.core.artifact import Artifact
+from edgeopt.core.dataset import Dataset, Split, split_dataset
+from edgeopt.core.files import replacing, require_writable
+from edgeopt.core.measurement import Origin, single_value
+from edgeopt.core.run import Run
+from edgeopt.core.target import HOST, load_target
+from edgeopt.data.preprocess import Preprocess
+from edgeopt.measure.environment import environment
+from edgeopt.steps.protocol import StepReport
+from edgeopt.steps.quantize.step import Quantize, RangeMethod, Scheme
+from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
+from edgeopt.workflow.progress import Report, counter, silent
+
+if TYPE_CHECKING:
+    from edgeopt.judge.compare import AccuracyComparison
+    from edgeopt.workflow.bench import BenchResult
+
+SAMPLES = 200
+SYNTHETIC_SAMPLES = 32
+PROCESSES = 6
+Prefer = Literal["size", "latency"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeResult:
+    """What `quantize` gives.
+
+    Attributes:
+        source: The model it was made from.
+        artifact: The model that was made; None on a dry run.
+        step: What the step did.
+        calibration: Samples that ranges were taken from.
+        accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
+        timing: Latency against the source; None where not measured.
+        warnings: What the user should know.
+        run: The record.
+    """
+
+    source: Artifact
+    artifact: Artifact | None
+    step: StepReport
+    calibration: Dataset
+    accuracy: AccuracyComparison | None
+    timing: BenchResult | None
+    warnings: tuple[str, ...]
+    run: Run
+
+    def as_json(self) -> dict[str, Any]:
+        """The record that `--json` prints."""
+        return self.run.as_json()
+
+
+def quantize(
+    model: Named,
+    *,
+    output: Named | None = None,
+    data: Named | None = None,
+    target: str = HOST,
+    scheme: Scheme = "auto",
+    samples: int = SAMPLES,
+    range: RangeMethod = "auto",  # noqa: A002  the option's name
+    per_channel: bool = True,
+    prefer: Prefer = "size",
+    measure: bool = True,
+    preprocess: Preprocess | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    seed: int = 0,
+    report: Report = silent,
+) -> QuantizeResult:
+    """Make an int8 model and measure what was made.
+
+    Args:
+        model: A float ONNX model.
+        output: Where the int8 model goes; by default `MODEL.int8.onnx` beside it.
+        data: Samples to calibrate on; what is left of them judges accuracy. Without it ranges rest on random inputs.
+        target: Whose kernels the integer types suit.
+        scheme: `int8`; `auto` chooses it too.
+        samples: Calibration samples to draw.
+        range: How ranges of activations are taken.
+        per_channel: One scale per output channel of a weight, not one per weight.
+        prefer: `latency` writes the float model where int8 turns out slower.
+        measure: Measure latency, signal-to-noise and accuracy against `model`.
+        preprocess: What is done to raw samples.
+        force: Overwrite an existing output.
+        dry_run: Do all but write and measure.
+        seed: Seed of the calibration draw and of the bootstrap.
+        report: Called with what is being done.
+
+    Raises:
+        InputError: The model, the data or the output is not usable.
+        Unsupported: Nothing in the model runs on integers.
+        ToolFailed: A measuring process crashed.
+    """
+    source = model_artifact(model)
+    device = load_target(target)
+    path = Path(output) if output else source.path.with_suffix(".int8.onnx")
+    if not dry_run:
+        require_writable(path, force=force)
+    step = Quantize(scheme=scheme, per_channel=per_channel, target=target, range=range)
+    split = _split(source, data, samples, seed, preprocess)
+    report("quantizing", 0, 1)
+    done = _apply(step, source.path, path, split.calibration, force=force, dry_run=dry_run)
+    report("quantizing", 1, 1)
+    warnings = [*done.warnings, *_data_warnings(split, data, samples)]
+    artifact = None if dry_run else _with_lineage(model_artifact(path), source, step, split, seed)
+    accuracy = timing = None
+    if artifact and measure:
+        if data and len(split.judged):
+            accuracy = _accuracy(source, artifact, split.judged, seed, report)
+        if device.is_host:
+            timing = _timing(source, artifact, seed, report)
+            warnings += timing.warnings
+            warnings += _latency_warnings(timing, artifact, prefer)
+            if prefer == "latency" and timing.comparisons[0].verdict == "slower":
+                artifact = _float_after_all(source, artifact)
+        else:
+            warnings.append(f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it")
+    run = _record(source, artifact, done, split, accuracy, timing, warnings)
+    return QuantizeResult(
+        source=source,
+        artifact=artifact,
+        step=done,
+        calibration=split.calibration,
+        accuracy=accuracy,
+        timing=timing,
+        warnings=tuple(warnings),
+        run=run,
+    )
+
+
+def _split(
+    source: Artifact, data: Named | None, samples: int, seed: int, preprocess: Preprocess | None
+) -> Split:
+    """Calibration samples, and the rest to judge on; synthetic samples and nothing where there is no data."""
+    if data is not None:
+        return split_dataset(data_for(source, data, preprocess), samples=samples, seed=seed)
+    from edgeopt.data.bind import synthetic_dataset
+
+    made = synthetic_dataset(source.inputs, samples=SYNTHETIC_SAMPLES, seed=seed)
+    nothing = made.rows(made.indices[:0])
+    return Split(calibration=made, judged=nothing)
+
+
+def _apply(step: Quantize, source: Path, path: Path, data: Dataset, *, force: bool, dry_run: bool) -> StepReport:
+    if dry_run:
+        with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
+            return step.apply(source, Path(folder, "dry-run.onnx"), data)
+    with replacing(path, force=force) as temporary:
+        return step.apply(source, temporary, data)
+
+
+def _accuracy(source: Artifact, artifact: Artifact, judged: Dataset, seed: int, report: Report) -> AccuracyComparison:
+    from edgeopt.judge.compare import compare_predictions
+    from edgeopt.workflow.evaluate import predictions_of
+
+    before = predictions_of(source, judged, report=report, stage="evaluating the original")
+    after = predictions_of(artifact, judged, report=report, stage="evaluating int8")
+    return compare_predictions(before, after, seed=seed)
+
+
+def _timing(source: Artifact, artifact: Artifact, seed: int, report: Report) -> BenchResult:
+    from edgeopt.measure.latency import Plan, measure_models
+    from edgeopt.workflow.bench import bench_result
+
+    plan = Plan(runtime=runtime_for(source, None), processes=PROCESSES, seed=seed)
+    timings = measure_models([source.path, artifact.path], plan, progress=counter(report, "measuring"))
+    return bench_result([source, artifact], plan, timings, has_base=True)
+
+
+def _data_warnings(split: Split, data: Named | None, samples: int) -> list[str]:
+    if data is None:
+        return [
+            "accuracy is unproven: ranges rest on random inputs, not on data; give samples with `--data`",
+        ]
+    warnings = []
+    drawn = len(split.calibration)
+    if drawn < samples:
+        warnings.append(f"calibrated on {drawn} samples, fewer than the {samples} asked for: the data holds no more to spare")
+    if split.judged.labels is None:
+        warnings.append("accuracy is unproven: the data has no labels (`y`); flips and signal-to-noise are measured")
+    return warnings
+
+
+def _latency_warnings(timing: BenchResult, artifact: Artifact, prefer: Prefer) -> list[str]:
+    comparison = timing.comparisons[0]
+    if comparison.verdict != "slower":
+        return []
+    said = f"INT8 IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
+    if prefer == "latency":
+        return [f"{said}, so `{artifact.path}` holds the float model (`--prefer latency`)"]
+    return [f"{said}; it is smaller, not faster. Keep the original, or let `--prefer latency` decide"]
+
+
+def _float_after_all(source: Artifact, artifact: Artifact) -> Artifact:
+    """Put the float model in the place of an int8 one that is slower."""
+    with replacing(artifact.path, force=True) as temporary:
+        shutil.copyfile(source.path, temporary)
+    return replace(model_artifact(artifact.path), lineage=artifact.lineage)
+
+
+def _with_lineage(artifact: Artifact, source: Artifact, step: Quantize, split: Split, seed: int) -> Artifact:
+    options = {name: getattr(step, name) for name in ("scheme", "per_channel", "target", "range")}
+    data = {"source": split.calibration.source, "sha256": split.calibration.digest, "samples": len(split.calibration)}
+    lineage = {"parent": source.sha256, "step": step.name, "options": options, "data": data, "seed": seed}
+    return replace(artifact, lineage=lineage)
+
+
+def _record(
+    source: Artifact,
+    artifact: Artifact | None,
+    done: StepReport,
+    split: Split,
+    accuracy: AccuracyComparison | None,
+    timing: BenchResult | None,
+    warnings: list[str],
+) -> Run:
+    made = [{**artifact.as_json(), "role": "candidate"}] if artifact else []
+    sizes = [
+        single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
+        for model in (source, artifact)
+        if model and not timing
+    ]
+    own: dict[str, Any] = {
+        "input": source.as_json(),
+        "output": artifact.as_json() if artifact else None,
+        **done.details,
+        "calibration": {"samples": len(split.calibration), "source": split.calibration.source},
+        "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": Origin.HOST.value} if accuracy else None,
+        "accuracy": {**accuracy.as_json(), "origin": Origin.HOST.value} if accuracy else None,
+        "latency": _latency_json(timing) if timing else None,
+        "warnings": warnings,
+    }
+    return Run(
+        command="quantize",
+        environment=environment(),
+        artifacts=({**source.as_json(), "role": "baseline"}, *made),
+        measurements=(*sizes, *(timing.run.measurements if timing else ())),
+        own=own,
+    )
+
+
+def _latency_json(timing: BenchResult) -> dict[str, Any]:
+    rows = {}
+    for role, row in zip(("baseline", "candidate"), timing.rows, strict=True):
+        record = row.as_json()
+        rows[role] = {key: value for key, value in record["latency"].items() if key != "samples"}
+        rows[role]["origin"] = record["origin"]
+    return {**rows, "comparison": timing.as_json()["comparison"]}
