@@ -11,7 +11,7 @@ from edgeopt.cli.options import Output, common
 @click.option("-o", "--output", "folder", type=click.Path(), default="edgeopt-demo", show_default=True)
 @common
 @click.pass_context
-def command(context: click.Context, folder: str, output: Output) -> None:
+def command(context: click.Context, /, folder: str, output: Output) -> None:
     """Run the main job on the model that ships.
 
     Copies a small trained ResNet8 and its data to a folder, quantizes, measures both, compares and judges the gate.

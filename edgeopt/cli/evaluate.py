@@ -23,8 +23,8 @@ from edgeopt.cli.options import MODEL, Output, common, preprocessing, runtime_op
 def command(model: str, data: str, output: Output, **options: Any) -> None:
     """Measure accuracy on data.
 
-    The task is told by labels and outputs: top-1, top-5 and F1 for classes, AUC for two of them, MSE and MAE for numbers,
-    each with its 95 % interval, for all samples and for each value of each slice column.
+    The task is told by labels and outputs: top-1, top-5 and F1 for classes, AUC for two of them, MSE and MAE for
+    numbers, each with its 95 % interval, for all samples and for each value of each slice column.
     """
     from edgeopt.workflow.evaluate import evaluate
 

@@ -17,11 +17,11 @@ from edgeopt.cli.options import Output, common
 @click.option("--accept", is_flag=True, help="Keep what was measured as the new baseline.")
 @common
 @click.pass_context
-def command(context: click.Context, runs: tuple[str, ...], output: Output, **options: Any) -> None:
+def command(context: click.Context, /, runs: tuple[str, ...], output: Output, **options: Any) -> None:
     """Judge rules and say whether the model may ship.
 
-    With RUNS (records that `--json` of other commands printed): judges what they hold. Without: applies the recipe of the
-    configuration, measures the original and the result, and judges.
+    With RUNS (records that --json of other commands printed): judges what they hold. Without: applies the
+    recipe of the configuration, measures the original and the result, and judges.
 
     Exit code 0: all rules passed; 3: a rule failed; 4: a rule is undecided, with what would decide it.
     """

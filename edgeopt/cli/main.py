@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from edgeopt import __version__
+from edgeopt._version import __version__
 from edgeopt.errors import BUG_EXIT_CODE, EdgeoptError, InputError, near_names
 
 INTERRUPTED_EXIT_CODE = 130
@@ -34,11 +34,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, not when the program starts."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """The commands, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
             raise InputError(f"unknown command `{args[0]}`", hint=near_names(args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
         """The list of commands, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -106,6 +106,6 @@ def _one_line(text: str) -> str:
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What escapes everything else is a bug of ours; its traceback shows with -v."""
-    if "-v" in sys.argv:
+    if {"-v", "--verbose"} & set(sys.argv):
         sys.__excepthook__(kind, error, trace)
     _fail(BUG_EXIT_CODE, f"bug in edgeopt: {kind.__name__}: {error}", "run it again with -v and report what it prints")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from edgeopt.data.preprocess import Preprocess
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_SHOW_AFTER_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,6 @@ class Output:
 
     as_json: bool
     is_quiet: bool
-    is_verbose: bool
     seed: int
 
     def answer(self, record: dict[str, Any], *, show: str) -> None:
@@ -41,7 +39,7 @@ class Output:
         else:
             from edgeopt.report.text import print_view
 
-            print_view(show, record, is_verbose=self.is_verbose)
+            print_view(show, record)
         for warning in record.get("warnings", []):
             self.warn(warning)
 
@@ -58,7 +56,9 @@ class Output:
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:
         """A bar with the time that is left, on a terminal; elsewhere nothing."""
         if self.is_quiet or not sys.stderr.isatty():
-            yield lambda stage, done, total: None
+            from edgeopt.workflow.progress import silent
+
+            yield silent
             return
         from edgeopt.report.progress import progress_bar
 
@@ -71,13 +71,13 @@ def common(function: Function) -> Function:
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
     @click.option("-q", "--quiet", is_flag=True, help="No progress, talk or warnings.")
-    @click.option("-v", "--verbose", is_flag=True, help="More detail.")
+    @click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of a bug.")
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is drawn.")
     @functools.wraps(function)
-    def wrapped(*args: Any, as_json: bool, quiet: bool, verbose: bool, seed: int, **kwargs: Any) -> Any:
-        return function(*args, output=Output(as_json, quiet, verbose, seed), **kwargs)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, seed: int, **kwargs: Any) -> Any:
+        return function(*args, output=Output(as_json, quiet, seed), **kwargs)
 
-    return wrapped  # type: ignore[return-value]  it takes what the decorators above it give
+    return wrapped  # type: ignore[return-value]  # it takes what the decorators above it give
 
 
 def writing(function: Function) -> Function:
@@ -92,12 +92,14 @@ def preprocessing(function: Function) -> Function:
     @click.option("--scale", type=float, default=1.0, help="Factor on raw values, applied first (0.00392 is 1/255).")
     @click.option("--mean", metavar="M[,M…]", help="Subtracted after scaling, once or per channel.")
     @click.option("--std", metavar="S[,S…]", help="Divides last, once or per channel.")
-    @click.option("--layout", type=click.Choice(["nchw", "nhwc"]), help="Layout of the data, where the model has another.")
+    @click.option(
+        "--layout", type=click.Choice(["nchw", "nhwc"]), help="Layout of the data, where the model has another."
+    )
     @functools.wraps(function)
     def wrapped(*args: Any, scale: float, mean: str | None, std: str | None, layout: Any, **kwargs: Any) -> Any:
         return function(*args, preprocess=_preprocess(scale, mean, std, layout), **kwargs)
 
-    return wrapped  # type: ignore[return-value]  it takes what the decorators above it give
+    return wrapped  # type: ignore[return-value]  # it takes what the decorators above it give
 
 
 def _preprocess(scale: float, mean: str | None, std: str | None, layout: Any) -> Preprocess:

@@ -30,7 +30,7 @@ from edgeopt.cli.options import MODEL, Output, common, preprocessing, target_opt
 @writing
 @common
 def command(
-    model: str, path: str | None, range_: Any, per_tensor: bool, no_measure: bool, output: Output, **options: Any
+    model: str, *, path: str | None, range_: Any, per_tensor: bool, no_measure: bool, output: Output, **options: Any
 ) -> None:
     """Make an int8 model for a target and measure it.
 

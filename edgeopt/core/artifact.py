@@ -51,8 +51,8 @@ class Artifact:
     Attributes:
         path: Where it lies.
         format: `onnx`, `tflite` or `torch`.
-        sha256: Digest of the file, hexadecimal.
-        size_bytes: Size of the file, in bytes.
+        sha256: Digest of the file, hexadecimal; with external data, of the digests of all its files.
+        size_bytes: Size of the file and of its external data, in bytes.
         inputs: What it takes.
         outputs: What it gives.
         lineage: What it was made from and how; empty for a model that came from outside.

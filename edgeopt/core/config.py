@@ -30,7 +30,7 @@ class DataTable(StrictModel):
 
     path: str
     samples: int = Field(default=200, ge=1)
-    slices: list[str] = []
+    slices: tuple[str, ...] = ()
     metric: str | None = None
 
 
@@ -38,19 +38,19 @@ class PreprocessTable(StrictModel):
     """`[preprocess]`: what is done to raw samples."""
 
     scale: float = 1.0
-    mean: list[float] = []
-    std: list[float] = []
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     layout: Literal["nchw", "nhwc"] | None = None
 
 
 class RecipeTable(StrictModel):
     """`[recipe]`: steps in order, each a table of one key."""
 
-    steps: list[dict[str, dict[str, Any]]] = [{"quantize": {}}]
+    steps: tuple[dict[str, dict[str, Any]], ...] = ({"quantize": {}},)
 
     @field_validator("steps")
     @classmethod
-    def _one_step_per_table(cls, steps: list[dict[str, dict[str, Any]]]) -> list[dict[str, dict[str, Any]]]:
+    def _one_step_per_table(cls, steps: tuple[dict[str, dict[str, Any]], ...]) -> tuple[dict[str, dict[str, Any]], ...]:
         for step in steps:
             if len(step) != 1:
                 raise ValueError("every step is a table of one key, as in `{ quantize = {} }`")
@@ -60,7 +60,7 @@ class RecipeTable(StrictModel):
 class BenchTable(StrictModel):
     """`[bench]`: where and how latency is measured."""
 
-    targets: list[str] = ["host"]
+    targets: tuple[str, ...] = ("host",)
     threads: int = Field(default=1, ge=1)
     processes: int = Field(default=10, ge=2)
 
@@ -78,10 +78,10 @@ class GateTable(StrictModel):
     """`[gate]`: the rules."""
 
     baseline: str | None = None
-    rules: list[str] = []
+    rules: tuple[str, ...] = ()
     undecided: Literal["fail", "pass", "warn"] = "fail"
     estimates: Literal["refuse", "allow"] = "refuse"
-    waiver: list[Waiver] = []
+    waiver: tuple[Waiver, ...] = ()
 
 
 class Config(StrictModel):
@@ -105,6 +105,6 @@ def load_config(path: Path) -> Config:
     require_regular_file(path, what="configuration")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"`{path}` is not TOML: {error}", hint="`edgeopt init` writes a file to start from") from error
     return validated(Config, table, where=str(path))

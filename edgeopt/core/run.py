@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeopt import __version__
+from edgeopt._version import __version__
 from edgeopt.core.files import require_regular_file
 from edgeopt.core.measurement import Measurement, measurement_from_json
 from edgeopt.errors import InputError

@@ -16,6 +16,7 @@ import numpy as np
 from edgeopt.graph.fold import folded
 from edgeopt.graph.lifetimes import peak_activation_bytes
 from edgeopt.graph.shapes import TensorType, bind_free_axes, tensor_types, type_of_tensor
+from edgeopt.graph.subgraphs import subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -33,7 +34,8 @@ class Cost:
         parameters: Elements of all weights (scales and zero points of quantization are not counted).
         weight_bytes: Bytes of all constants.
         activation_peak_bytes: Most bytes of activations that are alive at once, by tensor lifetimes.
-        unknown: Nodes whose shapes could not be inferred; where there are any, the figures are lower bounds.
+        unknown: Nodes whose multiply-accumulates are not counted, for want of shapes or because they are inside a
+            branch or a loop; where there are any, the figures are lower bounds.
     """
 
     macs: int
@@ -74,14 +76,25 @@ def operators_of(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def node_macs(node: onnx.NodeProto, types: Types) -> int | None:
-    """Multiply-accumulates of one node; 0 for an operator that has none, None where its shapes are not known."""
+    """Multiply-accumulates of one node; 0 for an operator that has none.
+
+    None where its shapes are not known, and for a branch or a loop with products inside.
+    """
+    if any(_has_products(graph) for graph in subgraphs(node)):
+        return None
     rule = MAC_RULES.get(node.op_type)
     if rule is None:
         return 0
-    names = [name for name in (*node.input[:2], node.output[0]) if name]
+    names = (node.input[0], node.input[_weight_index(node)], node.output[0])
     if any(name not in types or types[name].shape is None for name in names):
         return None
     return rule(node, types)
+
+
+def _has_products(graph: onnx.GraphProto) -> bool:
+    return any(
+        node.op_type in MAC_RULES or any(_has_products(inner) for inner in subgraphs(node)) for node in graph.node
+    )
 
 
 def _convolution(node: onnx.NodeProto, types: Types) -> int:
@@ -141,8 +154,7 @@ def _weights(model: onnx.ModelProto) -> tuple[int, int]:
 
 
 def _constants(graph: onnx.GraphProto) -> Types:
-    found = {tensor.name: type_of_tensor(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            found |= {node.output[0]: type_of_tensor(a.t) for a in node.attribute if a.name == "value"}
-    return found
+    nodes = (node for node in graph.node if node.op_type == "Constant")
+    values = {node.output[0]: entry.t for node in nodes for entry in node.attribute if entry.name == "value"}
+    tensors = {tensor.name: tensor for tensor in graph.initializer} | values
+    return {name: type_of_tensor(tensor) for name, tensor in tensors.items()}

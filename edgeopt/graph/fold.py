@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
 
 if TYPE_CHECKING:
     import onnx
@@ -47,7 +47,7 @@ def folded(model: onnx.ModelProto, *, where: str, axes: dict[str, int] | None = 
             source = str(Path(folder, "source.onnx"))
             onnx.save(model, source, save_as_external_data=True)
         try:
-            onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
         except runtime_errors() as error:
             raise InputError(f"ONNX Runtime does not take `{where}`: {first_line(error)}", hint=RUNTIME_HINT) from error
         result = onnx.load(options.optimized_model_filepath)
@@ -57,8 +57,8 @@ def folded(model: onnx.ModelProto, *, where: str, axes: dict[str, int] | None = 
 
 def _drop_unused_opsets(model: onnx.ModelProto) -> None:
     """The runtime imports every domain that it knows; keep those that a node uses."""
-    used = {node.domain for node in model.graph.node} | {""}
+    used = {node.domain for node in model.graph.node} | {"", "ai.onnx"}
     used |= {node.domain for function in model.functions for node in function.node}
-    kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain == "ai.onnx" and "" in used]
+    kept = [entry for entry in model.opset_import if entry.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(kept)

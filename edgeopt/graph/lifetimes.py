@@ -1,6 +1,7 @@
 """Peak memory of activations, by tensor lifetimes: what any runtime must hold at once at the least.
 
-A tensor lives from the node that makes it to the last node that reads it; outputs of the graph live to its end.
+A tensor lives from the node that makes it to the last node that reads it, in a subgraph too; outputs of the graph live
+to its end.
 Operators that work in place (an activation, a reshape) reuse an input that nobody else still needs. The float side of a
 quantize/dequantize pair is never stored by a runtime that fuses it, so it is counted by its int8 side. Runtimes add
 workspaces of their own to this.
@@ -11,13 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeopt.graph.shapes import TensorType
+from edgeopt.graph.subgraphs import names_read
 
 if TYPE_CHECKING:
     import onnx
 
 _IN_PLACE = frozenset(
-    "Relu Clip LeakyRelu Sigmoid Tanh HardSwish HardSigmoid Elu Identity Dropout Reshape Flatten Squeeze Unsqueeze "
-    "Add Mul Sub Div Softmax BatchNormalization".split()
+    {
+        *("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Softmax"),
+        *("Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze"),
+        *("Add", "Mul", "Sub", "Div", "BatchNormalization"),
+    }
 )
 
 
@@ -33,23 +38,24 @@ def peak_activation_bytes(graph: onnx.GraphProto, types: dict[str, TensorType]) 
     }
     peak = sum(alive.values())
     for position, node in enumerate(graph.node):
-        made = [name for name in map(lambda n: store.get(n, n), node.output) if name and name not in alive]
+        outputs = (store.get(name, name) for name in node.output if name)
+        made = [name for name in outputs if name not in alive and name not in constants]
         dying = {name for name in alive if last_use.get(name, -1) <= position}
         for name in made:
             alive[name] = _bytes(types, name)
-        reused = _reused_bytes(node, dying, alive, made)
+        read = [store.get(name, name) for name in node.input]
+        reused = _reused_bytes(node.op_type, [alive[name] for name in read if name in dying], [alive[n] for n in made])
         peak = max(peak, sum(alive.values()) - reused)
         for name in dying:
             alive.pop(name, None)
     return peak
 
 
-def _reused_bytes(node: onnx.NodeProto, dying: set[str], alive: dict[str, int], made: list[str]) -> int:
-    """Bytes that an in-place operator saves by writing over an input that dies with it."""
-    if node.op_type not in _IN_PLACE or len(made) != 1:
+def _reused_bytes(operator: str, dying: list[int], made: list[int]) -> int:
+    """Bytes that an in-place operator saves by writing over an input that dies with it, of sizes of both in bytes."""
+    if operator not in _IN_PLACE or len(made) != 1:
         return 0
-    sizes = [alive[name] for name in node.input if name in dying and name in alive]
-    return alive[made[0]] if any(size >= alive[made[0]] for size in sizes) else 0
+    return made[0] if max(dying, default=0) >= made[0] else 0
 
 
 def _stored_names(graph: onnx.GraphProto) -> dict[str, str]:
@@ -59,7 +65,7 @@ def _stored_names(graph: onnx.GraphProto) -> dict[str, str]:
     """
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
-        for name in node.input:
+        for name in names_read(node):
             readers.setdefault(name, []).append(node)
     outputs = {value.name for value in graph.output}
     store: dict[str, str] = {}
@@ -81,7 +87,7 @@ def _end_of(name: str, store: dict[str, str]) -> str:
 def _last_uses(graph: onnx.GraphProto, store: dict[str, str]) -> dict[str, int]:
     uses: dict[str, int] = {}
     for position, node in enumerate(graph.node):
-        for name in (*node.output, *node.input):
+        for name in (*node.output, *names_read(node)):
             uses[store.get(name, name)] = position
     return uses | {store.get(value.name, value.name): len(graph.node) for value in graph.output}
 

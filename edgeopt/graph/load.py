@@ -2,62 +2,74 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeopt.core.artifact import Artifact, TensorSpec, artifact_from_file
-from edgeopt.core.files import require_regular_file
+from edgeopt.core.files import require_regular_file, sha256_of
 from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph.subgraphs import subgraphs
 
 if TYPE_CHECKING:
     import onnx
 
-# What a file that is not a model often is, told by its first bytes.
+# What a file that is not a model often is, told by its first bytes in lower case.
 _IMPOSTORS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the model", "run `git lfs pull`"),
-    (b"<!DOCTYPE", "is an HTML page, not a model", "the download gave an error page; fetch the file itself"),
+    (b"<!doctype", "is an HTML page, not a model", "the download gave an error page; fetch the file itself"),
     (b"<html", "is an HTML page, not a model", "the download gave an error page; fetch the file itself"),
-    (b"PK\x03\x04", "is a zip archive, not an ONNX model", "unpack it, or export the checkpoint to ONNX first"),
+    (b"pk\x03\x04", "is a zip archive, not an ONNX model", "unpack it, or export the checkpoint to ONNX first"),
     (b"\x80\x02", "is a Python pickle, not an ONNX model", "export the checkpoint to ONNX first"),
-    (b"\x89HDF", "is an HDF5 (Keras) file, not an ONNX model", "export it to ONNX first (tf2onnx)"),
+    (b"\x80\x04\x95", "is a Python pickle, not an ONNX model", "export the checkpoint to ONNX first"),
+    (b"\x80\x05\x95", "is a Python pickle, not an ONNX model", "export the checkpoint to ONNX first"),
+    (b"\x89hdf", "is an HDF5 (Keras) file, not an ONNX model", "export it to ONNX first (tf2onnx)"),
 )
+_EXPORT_HINT = "save it again with onnx.save_model(..., save_as_external_data=True), and keep the files together"
 _EXTERNAL_KEYS = {"location", "offset", "length", "checksum", "basepath"}
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
-    """The model in an ONNX file, with external data read in.
+    """The model in an ONNX file, with external data read in, and initializers taken off the inputs.
 
     Raises:
-        InputError: Not an ONNX model, damaged, or with external data outside its own folder.
+        InputError: Not an ONNX model, damaged, or with external data that is not a plain file in its own folder.
     """
     import onnx
 
     model = read_proto(path)
-    if any(True for _ in _external_tensors(model)):
-        _require_own_external_data(path, model)
+    if external_files(path, model):
         try:
             onnx.load_external_data_for_model(model, str(path.parent))
         except (onnx.checker.ValidationError, OSError, ValueError) as error:
-            raise InputError(f"external data of `{path}` cannot be read: {error}", hint="copy it next to it") from error
+            raise InputError(f"external data of `{path}` cannot be read: {error}", hint=_EXPORT_HINT) from error
+        left = next(_external_tensors(model), None)
+        if left is not None:
+            raise InputError(f"external data of sparse tensor `{left.name}` in `{path}` is not read", hint=_EXPORT_HINT)
+    _take_initializers_off_inputs(model)
     return model
 
 
 def read_proto(path: Path) -> onnx.ModelProto:
-    """The model without its external data, checked to be one.
+    """The model without its external data, checked to be one, and its external data checked to be its own.
+
+    Every model goes through here before a runtime opens its file.
 
     Raises:
-        InputError: Not an ONNX model, damaged, or without graph, operators or opset.
+        InputError: Not an ONNX model, damaged, without outputs or opset, or with external data that is not a plain
+            file in its own folder.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
     require_regular_file(path, what="model")
     with path.open("rb") as stream:
-        head = stream.read(64)
+        head = stream.read(64).lstrip().lower()
     for magic, what, hint in _IMPOSTORS:
-        if head.lstrip().startswith(magic):
+        if head.startswith(magic):
             raise InputError(f"`{path}` {what}", hint=hint)
     try:
         model = onnx.load_model_from_string(path.read_bytes())
@@ -67,11 +79,12 @@ def read_proto(path: Path) -> onnx.ModelProto:
         ) from error
     if not model.ir_version or not model.graph.output or not model.opset_import:
         raise InputError(f"`{path}` holds no usable ONNX graph", hint="export it again, with torch.onnx.export or such")
+    external_files(path, model)
     return model
 
 
 def onnx_artifact(path: Path, model: onnx.ModelProto | None = None) -> Artifact:
-    """The artifact in an ONNX file, with its inputs and outputs.
+    """The artifact in an ONNX file, with its inputs and outputs; external data counts in its size and its digest.
 
     Args:
         path: The file.
@@ -80,15 +93,51 @@ def onnx_artifact(path: Path, model: onnx.ModelProto | None = None) -> Artifact:
     artifact = artifact_from_file(path)
     if artifact.format != "onnx":
         raise Unsupported(f"`{path}` is a {artifact.format} file, this needs an ONNX model", hint="convert from ONNX")
-    graph = (model or read_proto(path)).graph
-    constants = {tensor.name for tensor in graph.initializer} | {
-        tensor.values.name for tensor in graph.sparse_initializer
-    }
+    proto = read_proto(path) if model is None else model
+    constants = _initializer_names(proto.graph)
+    return replace(
+        _with_external_data(artifact, external_files(path, proto)),
+        inputs=tuple(_spec(value) for value in proto.graph.input if value.name not in constants),
+        outputs=tuple(_spec(value) for value in proto.graph.output),
+    )
+
+
+def external_files(path: Path, model: onnx.ModelProto) -> tuple[Path, ...]:
+    """Files beside the model at `path` that hold its external data, each once, by name; none once they are read in.
+
+    Links are refused: ONNX Runtime 1.32 follows hard links that `onnx` refuses (CVE-2026-34446).
+
+    Raises:
+        InputError: One is not a plain file in the model's own folder.
+    """
+    return tuple(sorted({_own_file(path, tensor) for tensor in _external_tensors(model)}))
+
+
+def _with_external_data(artifact: Artifact, files: tuple[Path, ...]) -> Artifact:
+    if not files:
+        return artifact
+    digests = "\n".join([artifact.sha256, *(sha256_of(file) for file in files)])
     return replace(
         artifact,
-        inputs=tuple(_spec(value) for value in graph.input if value.name not in constants),
-        outputs=tuple(_spec(value) for value in graph.output),
+        sha256=hashlib.sha256(digests.encode()).hexdigest(),
+        size_bytes=artifact.size_bytes + sum(file.stat().st_size for file in files),
     )
+
+
+def _initializer_names(graph: onnx.GraphProto) -> set[str]:
+    return {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
+
+
+def _take_initializers_off_inputs(model: onnx.ModelProto) -> None:
+    """Make initializers that old exporters list among the inputs constant, as IR version 4 and later mean it.
+
+    ONNX Runtime does not fold one that is listed, since a caller might feed another value.
+    """
+    constants = _initializer_names(model.graph)
+    kept = [value for value in model.graph.input if value.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    model.ir_version = max(model.ir_version, 4)
 
 
 def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
@@ -123,35 +172,38 @@ def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
             yield from (attribute.t, *attribute.tensors)
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
-            if attribute.HasField("g"):
-                yield from of_graph(attribute.g)
-            for graph in attribute.graphs:
-                yield from of_graph(graph)
+        for graph in subgraphs(node):
+            yield from of_graph(graph)
 
-    every = [*of_graph(model.graph), *(tensor for function in model.functions for n in function.node for tensor in of_node(n))]
+    functions = (tensor for function in model.functions for node in function.node for tensor in of_node(node))
+    every = chain(of_graph(model.graph), functions)
     yield from (tensor for tensor in every if tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
-def _require_own_external_data(path: Path, model: onnx.ModelProto) -> None:
-    """Refuse external data that is not a plain file in the model's own folder.
-
-    Links are refused too: ONNX Runtime 1.32 follows hard links that `onnx` refuses (CVE-2026-34446).
-    """
-    folder = path.parent.resolve()
-    for tensor in _external_tensors(model):
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        strange = sorted(entries.keys() - _EXTERNAL_KEYS)
-        if strange:
-            raise InputError(f"external data of tensor `{tensor.name}` in `{path}` has unknown key `{strange[0]}`")
-        location = path.parent / entries.get("location", "")
-        if not location.resolve().is_relative_to(folder):
-            raise InputError(
-                f"external data of tensor `{tensor.name}` lies outside the folder of `{path}`: "
-                f"`{entries.get('location', '')}`",
-                hint="do not run models from a source that you do not trust; else save it again in one folder",
-            )
-        require_regular_file(location, what="external data")
-        if location.is_symlink() or location.stat().st_nlink > 1:
-            raise InputError(
-                f"external data `{location}` is a link", hint=f"replace it by a copy: cp --remove-destination '{location}'"
-            )
+def _own_file(path: Path, tensor: onnx.TensorProto) -> Path:
+    """The plain file in the folder of the model at `path` that holds the data of `tensor`."""
+    keys = [entry.key for entry in tensor.external_data]
+    strange = sorted({key for key in keys if key not in _EXTERNAL_KEYS or keys.count(key) > 1})
+    if strange:
+        raise InputError(
+            f"external data of tensor `{tensor.name}` in `{path}` has an unknown or repeated key `{strange[0]}`",
+            hint=_EXPORT_HINT,
+        )
+    named = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+    location = path.parent / named
+    try:
+        is_inside = location.resolve().is_relative_to(path.parent.resolve())
+    except (OSError, RuntimeError, ValueError):  # a circle of links, or a name that no file can have
+        is_inside = False
+    if not is_inside:
+        raise InputError(
+            f"external data of tensor `{tensor.name}` lies outside the folder of `{path}`: `{named}`",
+            hint="do not run models from a source that you do not trust; else save it again in one folder",
+        )
+    require_regular_file(location, what="external data")
+    if location.is_symlink() or location.stat().st_nlink > 1:
+        raise InputError(
+            f"external data `{location}` is a link",
+            hint=f"put a copy in its place: cp '{location}' copy && mv copy '{location}'",
+        )
+    return location

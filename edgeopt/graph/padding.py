@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeopt.graph.subgraphs import names_read
+
 if TYPE_CHECKING:
     import onnx
 
 
 def merge_padding(graph: onnx.GraphProto) -> None:
-    """Add, in place, the pads of each constant zero Pad over spatial axes to the Conv that alone reads it.
+    """Add, in place, the pads of each constant zero Pad of spatial axes to the Conv that alone reads it.
 
-    ONNX Runtime's own fusion passes over a Pad whose optional value input is written as empty, as torch's exporter does.
+    ONNX Runtime's own fusion passes over a Pad whose optional value input is written as empty, as torch's exporter
+    does.
     """
     import onnx
 
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    readers = Counter(name for node in graph.node for name in node.input)
+    readers = Counter(name for node in graph.node for name in names_read(node))
     readers.update(value.name for value in graph.output)
     producers = {name: node for node in graph.node for name in node.output}
     for node in list(graph.node):

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import onnx
 
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-_OPERATOR_STYLE = frozenset({"QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd"})
-_DYNAMIC = frozenset({"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
+_OPERATOR_STYLE = frozenset({"QLinearConv", "QLinearMatMul", "QGemm"})
+_DYNAMIC = frozenset({"ConvInteger", "MatMulInteger"})
 _WEIGHT_ONLY = frozenset({"MatMulNBits"})
 
 
@@ -46,15 +46,15 @@ def quantization_state(graph: onnx.GraphProto) -> QuantizationState:
     pairs = [node for node in graph.node if node.op_type == "DequantizeLinear"]
     weights = [node for node in pairs if node.input[0] in constants]
     weight_types = {onnx.TensorProto.DataType.Name(constants[node.input[0]].data_type).lower() for node in weights}
-    per_channel = any(list(constants[node.input[1]].dims) not in ([], [1]) for node in weights if node.input[1] in constants)
+    scales = [constants[node.input[1]] for node in weights if node.input[1] in constants]
     weighted = [node for node in graph.node if node.op_type in _WEIGHTED]
     quantized = sum(_reads_dequantized(node, producers) for node in weighted)
-    special = sum(counts[name] for name in (*_OPERATOR_STYLE, *_DYNAMIC, *_WEIGHT_ONLY) if name != "DynamicQuantizeLinear")
+    special = sum(counts[name] for name in _OPERATOR_STYLE | _DYNAMIC | _WEIGHT_ONLY)
     return QuantizationState(
         kind=_kind(counts, bool(pairs)),
         activations=tuple(sorted(_activation_types(graph, constants))),
         weights=tuple(sorted(weight_types - {"int32"})),
-        is_per_channel=per_channel,
+        is_per_channel=any(list(scale.dims) not in ([], [1]) for scale in scales),
         quantized=quantized + special,
         total=len(weighted) + special,
     )
@@ -78,5 +78,12 @@ def _reads_dequantized(node: onnx.NodeProto, producers: dict[str, onnx.NodeProto
 def _activation_types(graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto]) -> set[str]:
     import onnx
 
-    points = [node.input[2] for node in graph.node if node.op_type == "QuantizeLinear" and len(node.input) > 2]
-    return {onnx.TensorProto.DataType.Name(constants[name].data_type).lower() for name in points if name in constants}
+    types = set()
+    for node in (node for node in graph.node if node.op_type == "QuantizeLinear"):
+        point = [*node.input, ""][2]
+        if point in constants:
+            types.add(constants[point].data_type)
+        elif not point:
+            said = [entry.i for entry in node.attribute if entry.name == "output_dtype"]
+            types.add(said[0] if said else onnx.TensorProto.UINT8)  # the standard's default
+    return {onnx.TensorProto.DataType.Name(number).lower() for number in types}

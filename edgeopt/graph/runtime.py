@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
+# Sessions are opened with `enable_fallback=0` besides: else ONNX Runtime prints on stdout before it raises.
+PROVIDERS = ["CPUExecutionProvider"]
 RUNTIME_HINT = "check the export: onnx.checker.check_model, opset and operators (`edgeopt inspect`)"
 
 
@@ -17,7 +20,7 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what the runtime says, without its prefix."""
+    """The first line of what the runtime says, without its prefix `[ONNXRuntimeError] : 1 : FAIL : `."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return text.removeprefix("[ONNXRuntimeError] : ").strip()[:300]
+    return re.sub(r"^\[ONNXRuntimeError\] : (\d+ : [A-Z_]+ : )?", "", text).strip()[:300]

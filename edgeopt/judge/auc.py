@@ -54,7 +54,7 @@ def placements(scores: Floats, labels: NDArray[np.int64]) -> Placements:
 
 
 def auc_interval(values: Placements, confidence: float) -> Interval:
-    """Interval of an AUC: variance of DeLong 1988 (Biometrics 44:837-845) on the logit scale (Pepe 2003, section 5.2.4).
+    """Interval of an AUC from DeLong's variance (Biometrics 44:837-845, 1988), on the logit scale (Pepe 2003, 5.2.4).
 
     logit A ± z·s / (A(1 - A)) with s² = var(positive) / n₁ + var(negative) / n₀. Where s is 0 or unknown, as with
     perfect separation, it is the Wilson interval of A at n = min(n₁, n₀), since the variance never exceeds

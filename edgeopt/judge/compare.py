@@ -99,8 +99,8 @@ class AccuracyComparison:
     def as_json(self) -> dict[str, Any]:
         """The entry that `edgeopt compare` prints.
 
-        `difference_pt` and `ci95` are percentage points; of an error `difference_pt` is null and `ci95` in its own unit,
-        as `unit` says. `sqnr_db` is null where it is infinite.
+        `difference_pt` and `ci95` are percentage points; of an error `difference_pt` is null and `ci95` in its own
+        unit, as `unit` says. `sqnr_db` is null where it is infinite.
         """
         factor = 100 if self.is_share else 1
         points = None if self.difference is None or not self.is_share else 100 * self.difference
@@ -199,9 +199,7 @@ def _verdict(interval: Interval, margin: float, metric: Metric) -> AccuracyVerdi
     return "same" if -margin <= low and high <= margin else "undecided"
 
 
-def _samples_needed(
-    compared: AccuracyComparison, difference: float, interval: Interval, margin: float
-) -> int | None:
+def _samples_needed(compared: AccuracyComparison, difference: float, interval: Interval, margin: float) -> int | None:
     """The fewer of the samples that would tell the difference from 0 and those that would show it within the margin."""
     change, n = abs(difference), compared.n
     if compared.losses is not None and compared.gains is not None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-Interval = tuple[float, float]
-Decision = Literal["passed", "failed", "undecided"]
+from edgeopt.judge.intervals import Interval
 
 # All bounds are one-sided 95 %, so the interval that holds both has 90 %.
 ALPHA = 0.05

@@ -11,7 +11,8 @@ from edgeopt.core.config import Waiver
 from edgeopt.core.measurement import Origin
 from edgeopt.errors import EdgeoptError, GateFailed, GateUndecided
 from edgeopt.judge.estimate import ALPHA, Estimate, breaking_p, holm, keeps
-from edgeopt.judge.evidence import Evidence, Finding, findings
+from edgeopt.judge.evidence import Evidence, Finding
+from edgeopt.judge.findings import findings
 from edgeopt.judge.rules import RULE_METRICS, Rule
 from edgeopt.units import format_points, format_quantity
 
@@ -84,7 +85,9 @@ class Verdict:
         """
         errors: dict[Outcome, type[EdgeoptError]] = {"failed": GateFailed, "undecided": GateUndecided}
         if self.outcome in errors:
-            told = [f"`{rule.rule}` {rule.verdict}: {rule.reason}" for rule in self.rules if rule.verdict == self.outcome]
+            told = [
+                f"`{rule.rule}` {rule.verdict}: {rule.reason}" for rule in self.rules if rule.verdict == self.outcome
+            ]
             raise errors[self.outcome]("; ".join(told))
 
 
@@ -187,14 +190,14 @@ def _reason(rule: Rule, outcome: RuleOutcome, found: list[Finding], shown: Findi
     if shown is None or shown.estimate is None:
         return "; ".join(missing)
     part = f"{shown.part}: " if shown.part else ""
-    text = part + _bounds_text(rule, shown, shown.estimate)
+    text = part + _bounds_text(rule, shown.estimate)
     if outcome == "undecided" and shown.estimate.needed:
         needed = shown.estimate.needed(shown.limit)
         text += f"; about {needed:,} samples would decide" if needed else "; it sits at the limit, no number decides"
     return "; ".join([text, *missing])
 
 
-def _bounds_text(rule: Rule, finding: Finding, estimate: Estimate) -> str:
+def _bounds_text(rule: Rule, estimate: Estimate) -> str:
     if estimate.interval is None:
         return estimate.basis
     low, high = estimate.interval(1 - 2 * ALPHA)
@@ -206,8 +209,10 @@ def _figure(rule: Rule, value: float) -> str:
     if rule.is_relative and rule.is_share:
         return format_points(value)
     if rule.is_relative:
-        return f"{100 * value:+.1f} %" if rule.quantity.dimension.value == "%" else format_quantity(
-            value, RULE_METRICS[rule.metric].dimension
+        return (
+            f"{100 * value:+.1f} %"
+            if rule.quantity.dimension.value == "%"
+            else format_quantity(value, RULE_METRICS[rule.metric].dimension)
         )
     return format_quantity(value, RULE_METRICS[rule.metric].dimension)
 

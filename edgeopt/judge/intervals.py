@@ -205,9 +205,9 @@ def samples_to_decide(
 ) -> int | None:
     """Number of paired samples that would decide whether a share drops by no more than `margin`.
 
-    n = (z_confidence + z_power)² · max(ψ - d², |M|(1 - |M|)) / (M + d)², were the observed d and ψ the true ones. ψ - d²
-    is the variance of one pair; under the hypothesis D = -M it is at least |M|(1 - |M|) even where no pair was
-    discordant, which is what the score interval of `tango_interval` charges. At d = 0 and the defaults it is 6.18 ψ / M².
+    n = (z_confidence + z_power)² · max(ψ - d², |M|(1 - |M|)) / (M + d)², were the observed d and ψ the true ones. The
+    variance of one pair is ψ - d²; under the hypothesis D = -M it is at least |M|(1 - |M|) even where no pair was
+    discordant, which is what the score interval of `tango_interval` charges. At d = 0 and the defaults n = 6.18 ψ / M².
 
     Args:
         difference: d, candidate minus baseline, a share in [-1, 1].

@@ -33,8 +33,8 @@ def infer_task(scores: Array, labels: Array | None = None) -> Task:
 
     One label per sample: with (sample, class) scores it is classification. With one score per sample, integer labels
     make it binary (or classification where the scores are class numbers beyond 0 and 1), float labels regression.
-    One-hot labels are classes; all other labels of the scores' own shape are regression. Without labels, (sample, class)
-    scores are classes, single scores binary where they are probabilities, and all else regression.
+    One-hot labels are classes; all other labels of the scores' own shape are regression. Without labels, scores per
+    class are classification, single scores binary where they are probabilities, and all else regression.
 
     Args:
         scores: (sample,), (sample, class) or (sample, ...).

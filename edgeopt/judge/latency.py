@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
-# An interval alone excludes 1 in 17 to 21 % of comparisons of a file with itself (memory layout); together with an effect
-# of at least 2 % it is 0 to 1 % (field study of A/A noise, 100 repeats).
+# An interval alone excludes 1 in 17 to 21 % of comparisons of a file with itself (memory layout); together with an
+# effect of at least 2 % it is 0 to 1 % (a study of A/A noise, 100 repeats; ours: docs/results/noise.md).
 MINIMUM_EFFECT = 0.02
 
 LatencyVerdict = Literal["faster", "slower", "same", "undecided"]
@@ -73,8 +73,8 @@ def compare_latency(
 ) -> LatencyComparison:
     """The candidate against the base, process by process.
 
-    The ratio is the median over processes of (median of the base / median of the candidate), since what a process does to
-    both (clock, memory layout of the runtime, neighbours) cancels in it.
+    The ratio is the median over processes of (median of the base / median of the candidate), since what a process does
+    to both (clock, memory layout of the runtime, neighbours) cancels in it.
 
     Args:
         base: Seconds per call of the base, a sequence per process.

@@ -77,7 +77,8 @@ class Metric:
         unit: Unit of its value.
         is_larger_better: Whether a larger value is better; an error is better when smaller.
         is_share: Whether it lies in [0, 1], so that differences are percentage points.
-        refusal: Why it cannot be computed on answers of a task that it suits; empty when it can.
+        needs_both_classes: Whether labels of one class only leave it undefined.
+        refusal: Why it cannot be computed on a model of a task that it suits; empty when it can.
     """
 
     statistic: Statistic
@@ -85,14 +86,30 @@ class Metric:
     unit: str = "1"
     is_larger_better: bool = True
     is_share: bool = True
+    needs_both_classes: bool = False
     refusal: Callable[[Answers], str] = lambda _: ""
 
     def function(self, scores: Array, labels: Array) -> float:
         """The plain value of scores against labels, as `evaluate_metrics` takes them.
 
         An AUC of labels of one class is NaN here, so that a bootstrap can leave such a resample out.
+
+        Raises:
+            InputError: Scores or labels are unusable, or the metric does not suit them.
         """
-        return self.statistic.value(answers_from_scores(scores, labels))
+        answers = answers_from_scores(scores, labels)
+        reason = self.reason_against(answers)
+        if reason:
+            raise InputError(f"the metric cannot be computed: {reason}", hint=_suitable_hint(answers))
+        return self.statistic.value(answers)
+
+    def reason_against(self, answers: Answers) -> str:
+        """Why the metric does not suit the model and its task; empty when it does."""
+        if answers.task in self.tasks:
+            return self.refusal(answers)
+        kind = "floats" if answers.labels.dtype.kind == "f" else "integers"
+        suited = " or ".join(sorted(task.value for task in self.tasks))
+        return f"it is for {suited}, and with these labels ({kind}) this is {answers.task.value}"
 
 
 def _top5_refusal(answers: Answers) -> str:
@@ -104,15 +121,14 @@ def _top5_refusal(answers: Answers) -> str:
 def _auc_refusal(answers: Answers) -> str:
     if answers.task is Task.CLASSIFICATION and answers.classes != 2:
         return f"it needs two classes, the model has {answers.classes or 'more'}"
-    present = np.unique(answers.labels)
-    return f"it needs labels of both classes, all are `{int(present[0])}`" if len(present) < 2 else ""
+    return ""
 
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(statistic=HitShare(hits=hits), tasks=_CLASSES),
     "top5": Metric(statistic=HitShare(hits=top5_hits), tasks=frozenset({Task.CLASSIFICATION}), refusal=_top5_refusal),
     "f1": Metric(statistic=MacroF1(), tasks=_CLASSES),
-    "auc": Metric(statistic=RocArea(), tasks=_CLASSES, refusal=_auc_refusal),
+    "auc": Metric(statistic=RocArea(), tasks=_CLASSES, refusal=_auc_refusal, needs_both_classes=True),
     "mse": Metric(
         statistic=MeanError(errors=squared_errors),
         tasks=frozenset({Task.REGRESSION}),
@@ -190,17 +206,21 @@ def suited_metric(name: str, answers: Answers) -> Metric:
     if reason:
         raise InputError(
             f"metric `{name}` cannot be computed: {reason}",
-            hint="metrics that suit here: " + ", ".join(suitable_metrics(answers)),
+            hint=_suitable_hint(answers),
         )
     return METRICS[name]
 
 
 def _reason_against(metric: Metric, answers: Answers) -> str:
-    if answers.task in metric.tasks:
-        return metric.refusal(answers)
-    kind = "floats" if answers.labels.dtype.kind == "f" else "integers"
-    suited = " or ".join(sorted(task.value for task in metric.tasks))
-    return f"it is for {suited}, and with these labels ({kind}) this is {answers.task.value}"
+    """Why the metric does not suit the model, its task, or these very samples."""
+    reason = metric.reason_against(answers)
+    if reason or not metric.needs_both_classes or len(np.unique(answers.labels)) > 1:
+        return reason
+    return f"it needs labels of both classes, all {len(answers)} are `{int(answers.labels[0])}`"
+
+
+def _suitable_hint(answers: Answers) -> str:
+    return "metrics that suit here: " + ", ".join(suitable_metrics(answers))
 
 
 def _measure(metric: Metric, answers: Answers, seed: int, confidence: float) -> MetricValue:

@@ -16,6 +16,8 @@ from edgeopt.judge.scores import checked_scores, decision_threshold, has_classes
 
 BASELINE = "the baseline"
 CANDIDATE = "the candidate"
+# Values converted to float64 at a time: 8 MiB, where a whole set of scores may be gigabytes.
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,9 +130,12 @@ def signal_to_noise_db(reference: Array, quantized: Array) -> float:
             f"scores of shape `{times(reference.shape)}` and `{times(quantized.shape)}` cannot be compared",
             hint="both must come from the same output on the same samples",
         )
-    exact = reference.astype(np.float64).ravel()
-    error = exact - quantized.astype(np.float64).ravel()
-    signal, noise = float(exact @ exact), float(error @ error)
+    signal, noise = 0.0, 0.0
+    flat, other = reference.ravel(), quantized.ravel()
+    for start in range(0, flat.size, _BLOCK):
+        exact = flat[start : start + _BLOCK].astype(np.float64)
+        error = exact - other[start : start + _BLOCK].astype(np.float64)
+        signal, noise = signal + float(exact @ exact), noise + float(error @ error)
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal else -math.inf

@@ -1,8 +1,8 @@
 """The grammar of gate rules: `accuracy >= baseline - 0.5 pt`, `latency.p90 <= 12 ms @ host`.
 
-    rule   = metric comparison limit [ "@" target ]
-    metric = name [ "." statistic ] | "slice(" column ")." name
-    limit  = quantity | "baseline" [ ("+" | "-") quantity ]
+rule   = metric comparison limit [ "@" target ]
+metric = name [ "." statistic ] | "slice(" column ")." name
+limit  = quantity | "baseline" [ ("+" | "-") quantity ]
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ RULE_METRICS: dict[str, RuleMetric] = {
     "instructions": RuleMetric(measurement="instructions", dimension=Dimension.NUMBER, relative=_RELATIVE),
     "energy": RuleMetric(measurement="energy", dimension=Dimension.JOULES, relative=(*_RELATIVE, Dimension.JOULES)),
 }
+
+# Metrics that have a value for each slice of the samples.
+SLICED = ("accuracy", "top5", "f1", "auc", "mse", "mae", "flip_rate", "sqnr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +134,15 @@ def parse_rule(text: str) -> Rule:
     if statistic and statistic not in metric.statistics:
         hint = near_names(statistic, metric.statistics) if metric.statistics else f"write `{name}` alone"
         raise InputError(f"rule `{text}`: `{name}` has no `{statistic}`", hint=hint)
+    if match["slice"] and name not in SLICED:
+        raise InputError(f"rule `{text}`: `{name}` cannot be sliced", hint="slices are for " + ", ".join(SLICED))
     is_relative, quantity = _limit(text, match["limit"], metric)
     return Rule(
         text=text,
         metric=name,
         statistic=statistic or (metric.statistics[0] if metric.statistics else ""),
         slice_column=(match["slice"] or "").strip(),
-        comparison=match["comparison"],  # type: ignore[arg-type]  the pattern admits nothing else
+        comparison=match["comparison"],  # type: ignore[arg-type]  # the pattern admits nothing else
         is_relative=is_relative,
         quantity=quantity,
         target=match["target"] or HOST,

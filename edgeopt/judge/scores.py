@@ -45,6 +45,7 @@ def without_unit_axes(array: Array) -> Array:
 
     A single sample stays one: only axes after the first go.
     """
+    array = np.asarray(array)
     return array.reshape(array.shape[:1] + tuple(length for length in array.shape[1:] if length != 1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,9 +102,9 @@ class MeanError:
 class MacroF1:
     """Mean over classes of F1 = 2·TP / (labelled + predicted), over the classes that are labelled or predicted.
 
-    The bootstrap draws counts of (label, prediction) instead of samples, which is the same draw (`bootstrap_counts`). It
-    is blind where all draws are equal, as when every sample is right: score intervals of shares then stand in. F1 of rare
-    classes is biased downwards in resamples, so percentile intervals are widened to hold the value itself.
+    The bootstrap draws counts of (label, prediction) instead of samples, which is the same draw (`bootstrap_counts`).
+    It is blind where all draws are equal, as when every sample is right: score intervals of shares then stand in. F1 of
+    rare classes is biased downwards in resamples, so percentile intervals are widened to hold the value itself.
     """
 
     def value(self, answers: Answers) -> float:
@@ -208,9 +208,18 @@ def _cells(*columns: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _macro_f1(counts: NDArray[np.int64], labels: Array, predicted: Array) -> Floats:
     """Macro F1 of each row of `counts`, (resample, cell), whose cells have a label and a prediction, (cell,) each."""
     classes = np.unique(np.concatenate([labels, predicted]))
-    is_labelled, is_predicted = labels[:, None] == classes, predicted[:, None] == classes
-    exact: Any = counts.astype(np.float64)  # floats, since only these are multiplied by BLAS
-    true_positives = exact @ (is_labelled & is_predicted).astype(np.float64)
-    total = exact @ (is_labelled.astype(np.float64) + is_predicted)
+    is_hit = labels == predicted
+    true_positives = _per_class(counts[:, is_hit], labels[is_hit], classes)
+    total = _per_class(counts, labels, classes) + _per_class(counts, predicted, classes)
     scores = np.divide(2 * true_positives, total, out=np.zeros_like(total), where=total > 0)
     return np.asarray(scores.sum(axis=1) / (total > 0).sum(axis=1))
+
+
+def _per_class(counts: NDArray[np.int64], owners: Array, classes: Array) -> Floats:
+    """(resample, class) sums of `counts`, (resample, cell), over the cells that belong to each class."""
+    sums = np.zeros((len(counts), len(classes)))
+    if len(owners):
+        order = np.argsort(owners, kind="stable")
+        present, starts = np.unique(owners[order], return_index=True)
+        sums[:, np.searchsorted(classes, present)] = np.add.reduceat(counts[:, order], starts, axis=1)
+    return sums

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgeopt import __version__
+from edgeopt._version import __version__
 from edgeopt.core.host import host_processor, usable_cpus
 
 _PACKAGES = ("numpy", "onnx", "onnxruntime")
@@ -100,13 +100,17 @@ def noise_warnings(before: Disturbance, after: Disturbance, *, load: float | Non
     stolen = (after.stolen - before.stolen) / max(1, after.total - before.total)
     warnings = []
     if load is not None and load > 0.7 * cores:
-        warnings.append(f"the load average was {load:g} on {cores} cores before measuring: stop other work, then repeat")
+        warnings.append(
+            f"the load average was {load:g} on {cores} cores before measuring: stop other work, then repeat"
+        )
     if stolen > 0.01:
         warnings.append(f"the hypervisor gave {stolen:.0%} of the time to other machines: use a dedicated host")
     if after.throttled > before.throttled:
         warnings.append("the container's CPU limit throttled the measurement: raise the limit (`docker run --cpus`)")
     if preempted > 50:
-        warnings.append(f"the measurement was preempted {preempted:.0f} times a second: stop other work on this machine")
+        warnings.append(
+            f"the measurement was preempted {preempted:.0f} times a second: stop other work on this machine"
+        )
     if governor() not in (None, "performance"):
         warnings.append(
             f"the CPU governor is `{governor()}`, so the clock varies: `sudo cpupower frequency-set -g performance`"

@@ -58,7 +58,9 @@ def _first_output(session: Session, feeds: dict[str, NDArray[Any]], size: int | 
     """Output of one batch; a short last batch of a model with a fixed one is filled up with its first sample."""
     count = len(next(iter(feeds.values())))
     if size is not None and count < size:
-        feeds = {name: np.concatenate([rows, np.repeat(rows[:1], size - count, axis=0)]) for name, rows in feeds.items()}
+        feeds = {
+            name: np.concatenate([rows, np.repeat(rows[:1], size - count, axis=0)]) for name, rows in feeds.items()
+        }
     output = session.infer(feeds)[session.outputs[0].name]
     if output.ndim == 0 or len(output) not in (count, size):
         raise InputError(

@@ -6,6 +6,7 @@ It imports nothing but the runtime, so that the memory and the caches that it se
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import os
 import sys
@@ -177,7 +178,7 @@ def _window_median(call: Callable[[], object]) -> float:
 
 
 def _are_stable(medians: list[float]) -> bool:
-    pairs = zip(medians, medians[1:], strict=False)
+    pairs = itertools.pairwise(medians)
     return all(abs(after / before - 1) <= _WARM_UP_TOLERANCE for before, after in pairs)
 
 

@@ -38,7 +38,14 @@ def benchmark_document(record: dict[str, Any]) -> dict[str, Any]:
             "system": platform.system(),
             "cpu": {"brand_raw": environment["cpu"], "count": environment["cores"]},
         },
-        "commit_info": {"id": "unknown", "time": None, "author_time": None, "dirty": False, "project": "", "branch": ""},
+        "commit_info": {
+            "id": "unknown",
+            "time": None,
+            "author_time": None,
+            "dirty": False,
+            "project": "",
+            "branch": "",
+        },
         "benchmarks": [_benchmark(row) for row in record["runs"]],
         "datetime": environment["date"],
         "version": "5.0.0",
@@ -54,7 +61,14 @@ def _benchmark(row: dict[str, Any]) -> dict[str, Any]:
         "params": None,
         "param": None,
         "extra_info": {"artifact": row["artifact"], "origin": row["origin"]},
-        "options": {"disable_gc": True, "timer": "perf_counter", "min_rounds": 1, "max_time": 0, "min_time": 0, "warmup": True},
+        "options": {
+            "disable_gc": True,
+            "timer": "perf_counter",
+            "min_rounds": 1,
+            "max_time": 0,
+            "min_time": 0,
+            "warmup": True,
+        },
         "stats": _statistics(row["latency"]["samples"]),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from edgeopt.units import format_bytes, format_count, format_points, format_seco
 
 Record = dict[str, Any]
 _MOST_KEPT_FLOAT = 8
+_PIPE_WIDTH = 160
 _COLOURS = {
     "passed": "green",
     "faster": "green",
@@ -27,19 +30,24 @@ _COLOURS = {
 }
 
 
-def print_view(name: str, record: Record, *, is_verbose: bool = False) -> None:
+def print_view(name: str, record: Record) -> None:
     """Print a record on stdout, in colour where that is a terminal.
 
     Args:
         name: Key of `VIEWS`.
         record: What the command's `--json` prints.
-        is_verbose: Show what is cut short otherwise.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(VIEWS[name](record, is_verbose))
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(VIEWS[name](record))
+        return
+    plain = Console(highlight=False, no_color=True, width=_PIPE_WIDTH, file=io.StringIO())
+    with plain.capture() as capture:
+        plain.print(VIEWS[name](record))
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def inspect_view(record: Record, is_verbose: bool) -> RenderableType:
+def inspect_view(record: Record) -> RenderableType:
     """What a model is and costs."""
     cost, quantization = record["cost"], record["quantization"]
     rows = [
@@ -61,7 +69,7 @@ def inspect_view(record: Record, is_verbose: bool) -> RenderableType:
     return _facts(rows)
 
 
-def quantize_view(record: Record, is_verbose: bool) -> RenderableType:
+def quantize_view(record: Record) -> RenderableType:
     """What was made and how it compares with what it was made from."""
     scheme, source, made = record["scheme"], record["input"], record["output"]
     types = f"{scheme['activations']} activations, int8 weights of {scheme['weight_bits']} bits"
@@ -69,20 +77,15 @@ def quantize_view(record: Record, is_verbose: bool) -> RenderableType:
     rows = [
         ("scheme", f"{types}, {per}, for {scheme['target']}: {scheme['reason']}"),
         ("calibration", f"{record['calibration']['samples']} samples of {record['calibration']['source']}"),
-        ("kept float", _kept_float(record["kept_float"], is_verbose)),
+        ("kept float", _kept_float(record["kept_float"])),
     ]
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])
-    smaller = source["size_bytes"] / made["size_bytes"]
     rows = [("written", made["path"]), *rows]
-    table = _table("", "original", "int8", "")
-    table.add_row("size", format_bytes(source["size_bytes"]), format_bytes(made["size_bytes"]), f"{smaller:.2f}x smaller")
-    _add_latency(table, record["latency"])
-    _add_accuracy(table, record["accuracy"])
-    return Group(_facts(rows), table)
+    return Group(_facts(rows), _side_by_side(source["size_bytes"], made["size_bytes"], record, "int8"))
 
 
-def bench_view(record: Record, is_verbose: bool) -> RenderableType:
+def bench_view(record: Record) -> RenderableType:
     """A line per model, and the comparisons."""
     table = _table("model", "latency p50", "95 % interval", "p90", "per second", "load", "memory", "where")
     for row in record["runs"]:
@@ -108,32 +111,36 @@ def bench_view(record: Record, is_verbose: bool) -> RenderableType:
     return Group(table, *lines)
 
 
-def evaluate_view(record: Record, is_verbose: bool) -> RenderableType:
+def evaluate_view(record: Record) -> RenderableType:
     """Metrics with intervals, whole and per slice."""
     table = _table("metric", "value", "95 % interval", "samples")
     for name, entry in record["metrics"].items():
-        table.add_row(name, *_metric_cells(entry))
+        table.add_row(name, *_metric_cells(name, entry))
     parts: list[RenderableType] = [_facts([("model", _model_line(record["artifacts"][0]))]), table]
     if record["slices"]:
         slices = _table("slice", "metric", "value", "95 % interval", "samples")
         for entry in record["slices"]:
             for name, metric in entry["metrics"].items():
-                slices.add_row(printable(f"{entry['column']}={entry['value']}"), name, *_metric_cells(metric))
+                slices.add_row(printable(f"{entry['column']}={entry['value']}"), name, *_metric_cells(name, metric))
         parts.append(slices)
     if record["predictions"]:
         parts.append(Text(f"predictions: {printable(record['predictions']['path'])}"))
     return Group(*parts)
 
 
-def compare_view(record: Record, is_verbose: bool) -> RenderableType:
+def compare_view(record: Record) -> RenderableType:
     """Two models on the same samples."""
     table = _table("", "baseline", "candidate", "")
     _add_accuracy(table, record)
     return Group(table, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
 
 
-def gate_view(record: Record, is_verbose: bool) -> RenderableType:
-    """A line per rule, and the verdict."""
+def gate_view(record: Record) -> RenderableType:
+    """Both models side by side where they were measured here, a line per rule, and the verdict."""
+    parts: list[RenderableType] = []
+    if len(record["artifacts"]) == 2 and "latency" in record:
+        sizes = {entry["role"]: entry["size_bytes"] for entry in record["artifacts"]}
+        parts.append(_side_by_side(sizes["baseline"], sizes["candidate"], record, "candidate"))
     table = _table("rule", "verdict", "figure", "limit", "origin", "reason")
     for rule in record["rules"]:
         table.add_row(
@@ -144,15 +151,15 @@ def gate_view(record: Record, is_verbose: bool) -> RenderableType:
             rule["origin"] or "",
             printable(rule["reason"]),
         )
-    return Group(table, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+    return Group(*parts, table, _coloured(f"gate: {record['verdict']}", record["verdict"]))
 
 
-def targets_view(record: Record, is_verbose: bool) -> RenderableType:
+def targets_view(record: Record) -> RenderableType:
     """Names and descriptions."""
     return _facts([(entry["name"], entry["description"]) for entry in record["targets"]])
 
 
-def target_view(record: Record, is_verbose: bool) -> RenderableType:
+def target_view(record: Record) -> RenderableType:
     """One profile, every figure with its source."""
     int8 = record["int8"]
     facts = [
@@ -166,7 +173,7 @@ def target_view(record: Record, is_verbose: bool) -> RenderableType:
     return _facts(facts)
 
 
-def doctor_view(record: Record, is_verbose: bool) -> RenderableType:
+def doctor_view(record: Record) -> RenderableType:
     """What is there, what is missing and what mends it."""
     table = _table("", "state", "detail", "to mend it")
     for check in record["checks"]:
@@ -176,13 +183,13 @@ def doctor_view(record: Record, is_verbose: bool) -> RenderableType:
     return table
 
 
-def init_view(record: Record, is_verbose: bool) -> RenderableType:
+def init_view(record: Record) -> RenderableType:
     """What was written and what to do next."""
     rows = [("written", path) for path in record["written"]] or [("dry run", "nothing was written")]
     return _facts([*rows, ("next", record["next"])])
 
 
-VIEWS: dict[str, Callable[[Record, bool], RenderableType]] = {
+VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "inspect": inspect_view,
     "quantize": quantize_view,
     "bench": bench_view,
@@ -194,6 +201,16 @@ VIEWS: dict[str, Callable[[Record, bool], RenderableType]] = {
     "doctor": doctor_view,
     "init": init_view,
 }
+
+
+def _side_by_side(before: int, after: int, record: Record, name: str) -> Table:
+    """Size in bytes, latency and accuracy of the original and of what was made from it."""
+    table = _table("", "original", name, "")
+    told = f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
+    table.add_row("size", format_bytes(before), format_bytes(after), told)
+    _add_latency(table, record["latency"])
+    _add_accuracy(table, record["accuracy"])
+    return table
 
 
 def _table(*headers: str) -> Table:
@@ -241,12 +258,12 @@ def _fit(fit: Record) -> str:
     return f"{verdict}: {needed}, {fit['target']} has {format_bytes(fit['ram_bytes'])} ({fit['ram_source']})"
 
 
-def _kept_float(entries: Sequence[Record], is_verbose: bool) -> str:
+def _kept_float(entries: Sequence[Record]) -> str:
     if not entries:
         return "nothing"
-    shown = entries if is_verbose else entries[:_MOST_KEPT_FLOAT]
+    shown = entries[:_MOST_KEPT_FLOAT]
     text = "; ".join(f"{entry['node']} ({entry['reason']})" for entry in shown)
-    return text + (f"; and {len(entries) - len(shown)} more (-v)" if len(shown) < len(entries) else "")
+    return text + (f"; and {len(entries) - len(shown)} more (--json lists all)" if len(shown) < len(entries) else "")
 
 
 def _add_latency(table: Table, latency: Record | None) -> None:
@@ -254,7 +271,9 @@ def _add_latency(table: Table, latency: Record | None) -> None:
         return
     before, after, comparison = latency["baseline"], latency["candidate"], latency["comparison"]
     told = Text(_comparison(comparison), style=_COLOURS.get(comparison["verdict"], ""))
-    table.add_row(f"latency p50 ({before['origin']})", format_seconds(before["p50"]), format_seconds(after["p50"]), told)
+    table.add_row(
+        f"latency p50 ({before['origin']})", format_seconds(before["p50"]), format_seconds(after["p50"]), told
+    )
     table.add_row("latency p90", format_seconds(before["p90"]), format_seconds(after["p90"]), "")
 
 
@@ -262,14 +281,22 @@ def _add_accuracy(table: Table, accuracy: Record | None) -> None:
     if accuracy is None:
         return
     if accuracy["baseline"] is not None:
-        low, high = accuracy["ci95"]
-        told = f"{accuracy['difference_pt']:+.2f} pt (95 %: {low:+.2f} to {high:+.2f}), {accuracy['verdict']}"
+        told = f"{_difference(accuracy)}, {accuracy['verdict']}"
         cells = [_score(accuracy["metric"], accuracy[side]) for side in ("baseline", "candidate")]
         table.add_row(f"{accuracy['metric']}, {accuracy['n']} samples", *cells, told)
     if accuracy["flips"] is not None:
-        table.add_row("flips", "", str(accuracy["flips"]), f"{format_share(accuracy['flip_rate'])} of predictions changed")
-    sqnr = accuracy["sqnr_db"]
-    table.add_row("signal to noise", "", "exact" if sqnr is None else f"{sqnr:.1f} dB", "of the output")
+        table.add_row(
+            "flips", "", str(accuracy["flips"]), f"{format_share(accuracy['flip_rate'])} of predictions changed"
+        )
+    if accuracy["sqnr_db"] is not None:
+        table.add_row("signal to noise", "", f"{accuracy['sqnr_db']:.1f} dB", "of the output")
+
+
+def _difference(accuracy: Record) -> str:
+    low, high = accuracy["ci95"]
+    if accuracy["difference_pt"] is None:
+        return f"{accuracy['difference']:+.4g} (95 %: {low:+.4g} to {high:+.4g})"
+    return f"{accuracy['difference_pt']:+.2f} pt (95 %: {low:+.2f} to {high:+.2f})"
 
 
 def _comparison(comparison: Record) -> str:
@@ -279,9 +306,9 @@ def _comparison(comparison: Record) -> str:
     return f"{words[comparison['verdict']]} ({interval})"
 
 
-def _metric_cells(entry: Record) -> tuple[str, str, str]:
+def _metric_cells(name: str, entry: Record) -> tuple[str, str, str]:
     value, interval = entry["value"], entry["ci95"]
-    is_share = entry["unit"] == "share"
+    is_share = name not in ("mse", "mae") and ":" not in name
     low, high = ((format_share(v) if is_share else f"{v:.4g}") for v in interval) if interval else ("", "")
     return _metric_value(value, is_share), f"{low} to {high}" if interval else "", str(entry["n"])
 
@@ -297,5 +324,10 @@ def _score(metric: str, value: float) -> str:
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    forms: dict[str, Callable[[float], str]] = {"s": format_seconds, "B": format_bytes, "%": format_share, "pt": format_points}
+    forms: dict[str, Callable[[float], str]] = {
+        "s": format_seconds,
+        "B": format_bytes,
+        "%": format_share,
+        "pt": format_points,
+    }
     return forms[unit](value) if unit in forms else f"{value:.5g}" + ("" if unit == "1" else f" {unit}")

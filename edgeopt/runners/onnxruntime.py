@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeopt.core.artifact import TensorSpec
 from edgeopt.core.files import require_regular_file
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
 
 
 class OnnxRuntimeSession:
@@ -27,7 +27,7 @@ class OnnxRuntimeSession:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=PROVIDERS, enable_fallback=0)
         except runtime_errors() as error:
             raise InputError(f"ONNX Runtime does not take `{path}`: {first_line(error)}", hint=RUNTIME_HINT) from error
         self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
@@ -78,11 +78,13 @@ class OnnxRuntimeRunner:
         return OnnxRuntimeSession(path, threads=threads)
 
 
-_DTYPES = {"float": "float32", "double": "float64"}
+_DTYPES = {"float": "float32", "double": "float64", "string": "object"}
 
 
 def _spec(value: Any) -> TensorSpec:
-    """A tensor as the runtime describes it: `tensor(float)`, axes as numbers, names or None."""
+    """A tensor as the runtime describes it: `tensor(float)`, axes as numbers, names or None; else an object."""
+    if not value.type.startswith("tensor("):
+        return TensorSpec(name=value.name, shape=(), dtype="object")
     element = value.type.removeprefix("tensor(").removesuffix(")")
-    shape = tuple(length if isinstance(length, int) and length > 0 else str(length or "") for length in value.shape)
+    shape = tuple((length if length > 0 else "") if isinstance(length, int) else length or "" for length in value.shape)
     return TensorSpec(name=value.name, shape=shape, dtype=_DTYPES.get(element, element))

@@ -103,6 +103,15 @@ class BenchResult:
         """The record that `--json` prints."""
         return self.run.as_json()
 
+    def latency_json(self) -> dict[str, Any]:
+        """The first candidate's latency beside the base's, summed up."""
+        sides = {}
+        for role, row in zip(("baseline", "candidate"), self.rows, strict=False):
+            record = row.as_json()
+            summary = {key: value for key, value in record["latency"].items() if key != "samples"}
+            sides[role] = {**summary, "origin": record["origin"]}
+        return {**sides, "comparison": comparison_json(self.comparisons[0])}
+
 
 def bench(
     *models: Named,

@@ -12,7 +12,8 @@ from edgeopt.core.measurement import Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
-from edgeopt.judge.compare import AccuracyComparison, Predictions, compare_predictions
+from edgeopt.judge.compare import AccuracyComparison, compare_predictions
+from edgeopt.judge.predictions import Predictions
 from edgeopt.measure.environment import environment
 from edgeopt.workflow.evaluate import predictions_of
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact

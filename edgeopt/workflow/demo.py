@@ -34,7 +34,9 @@ def demo(
         for name in (BUNDLED_MODEL, BUNDLED_DATA):
             shutil.copyfile(bundled(name), place / name)
     except OSError as error:
-        raise InputError(f"folder `{place}` cannot be written: {error.strerror}", hint="choose another with -o") from error
+        raise InputError(
+            f"folder `{place}` cannot be written: {error.strerror}", hint="choose another with -o"
+        ) from error
     say(f"{place}/{BUNDLED_MODEL}: a ResNet8 trained on handwritten digits, and {BUNDLED_DATA}: 1,797 samples")
     init(place / BUNDLED_MODEL, output=place / CONFIG_NAME, data=place / BUNDLED_DATA, force=True)
     say(f"{place}/{CONFIG_NAME}: quantize to int8, then judge accuracy, latency and size against the original")

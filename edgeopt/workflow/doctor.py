@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-from edgeopt import __version__
 from edgeopt._optional import EXTRAS, pip_line
+from edgeopt._version import __version__
 from edgeopt.core.host import host_processor, usable_cpus
 from edgeopt.core.target import host_target
 from edgeopt.measure.environment import environment, governor, load_average
@@ -40,7 +40,9 @@ def _packages() -> list[dict[str, str]]:
         try:
             checks.append(_check(package, "ok", version(package)))
         except PackageNotFoundError:
-            checks.append(_check(package, "missing", "needed by edgeopt itself", "pip install --force-reinstall edgeopt"))
+            checks.append(
+                _check(package, "missing", "needed by edgeopt itself", "pip install --force-reinstall edgeopt")
+            )
     return checks
 
 

@@ -17,9 +17,10 @@ from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
-from edgeopt.judge.compare import Predictions
 from edgeopt.judge.intervals import bootstrap_interval
-from edgeopt.judge.metrics import MetricValue, check_labels, evaluate_metrics
+from edgeopt.judge.labels import check_labels
+from edgeopt.judge.metrics import MetricValue, evaluate_metrics
+from edgeopt.judge.predictions import Predictions
 from edgeopt.measure.environment import environment
 from edgeopt.measure.predictions import predict
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact, require_host, runtime_for
@@ -148,7 +149,7 @@ def metric_measurements(
     artifact: Artifact, values: dict[str, MetricValue], saved: dict[str, str] | None
 ) -> tuple[Measurement, ...]:
     """The metrics for the record."""
-    details = {"predictions": saved} if saved else {}
+    details: dict[str, Any] = {"predictions": saved} if saved else {}
     return tuple(
         single_value(
             name,
@@ -166,13 +167,7 @@ def metric_measurements(
 
 def value_json(value: MetricValue) -> dict[str, Any]:
     """A metric under its JSON keys."""
-    return {
-        "value": value.value,
-        "ci95": [value.low, value.high],
-        "n": value.n,
-        "unit": value.unit,
-        "origin": Origin.HOST.value,
-    }
+    return {**value.as_json(), "origin": Origin.HOST.value}
 
 
 def _custom_value(reference: str, made: Predictions, seed: int) -> MetricValue:
@@ -184,7 +179,9 @@ def _custom_value(reference: str, made: Predictions, seed: int) -> MetricValue:
     try:
         value = float(function(scores, labels))
     except (TypeError, ValueError, IndexError) as error:
-        raise InputError(f"metric `{reference}` failed: {error}", hint="it takes (scores, labels), gives a number") from error
+        raise InputError(
+            f"metric `{reference}` failed: {error}", hint="it takes (scores, labels), gives a number"
+        ) from error
     low, high = bootstrap_interval(
         lambda rows: float(function(scores[rows], labels[rows])), made.n, seed=seed, resamples=_CUSTOM_RESAMPLES
     )
@@ -203,5 +200,3 @@ def _slices(made: Predictions, names: Sequence[str], seed: int) -> list[dict[str
             metrics = {name: value_json(entry) for name, entry in metric_values(part, names, seed).items()}
             found.append({"column": column, "value": value.item(), "metrics": metrics})
     return found
-
-

@@ -74,6 +74,7 @@ def gate(
     settings = load_config(path) if config or path.exists() or not runs else None
     parsed = _rules(settings, rules)
     warnings: list[str] = []
+    compared: dict[str, Any] = {}
     if runs:
         evidence, measurements, artifacts = _from_records([Path(run) for run in runs], baseline, settings, path)
         evidence = replace(evidence, seed=seed)
@@ -85,6 +86,7 @@ def gate(
         warnings += measured.warnings
         evidence = Evidence(candidate=measured.candidate, baseline=measured.original, seed=seed)
         measurements, artifacts = measured.measurements, measured.artifacts
+        compared = {"latency": measured.latency, "accuracy": measured.accuracy}
         evidence, told = _with_recorded_baseline(evidence, baseline, settings, path)
         warnings += told
     table = settings.gate if settings else None
@@ -104,6 +106,7 @@ def gate(
         own={
             "verdict": verdict.outcome,
             "rules": [rule.as_json() for rule in verdict.rules],
+            **compared,
             "warnings": warnings,
         },
     )
@@ -115,7 +118,9 @@ def gate(
 def _rules(settings: Config | None, rules: Sequence[str]) -> tuple[Rule, ...]:
     texts = [*(settings.gate.rules if settings else ()), *rules]
     if not texts:
-        raise InputError("there is no rule to judge", hint='add `rules = ["accuracy >= baseline - 0.5 pt"]` under [gate]')
+        raise InputError(
+            "there is no rule to judge", hint='add `rules = ["accuracy >= baseline - 0.5 pt"]` under [gate]'
+        )
     parsed = parse_rules(texts)
     for rule in parsed:
         load_target(rule.target)
@@ -139,11 +144,10 @@ def _from_records(
     measurements = tuple(m for record in records for m in record.measurements)
     machine = str(records[0].environment.get("machine", ""))
     other = _baseline_path(baseline, settings, config)
-    if baseline or (other and other.exists()):
-        held = _recorded_side(_required(other))
-    else:
-        digest = next((d for d, entry in artifacts.items() if entry.get("role") == "baseline"), None)
-        held = _side(digest, machine, measurements) if digest else None
+    digest = next((found for found, entry in artifacts.items() if entry.get("role") == "baseline"), None)
+    held: Side | None = _side(digest, machine, measurements) if digest else None
+    if other and (baseline or other.exists()):
+        held = _recorded_side(other)
     evidence = Evidence(candidate=_side(candidates[0], machine, measurements), baseline=held)
     return evidence, measurements, tuple(artifacts.values())
 
@@ -173,14 +177,9 @@ def _with_recorded_baseline(
     if path is None:
         return evidence, []
     if path.exists() or baseline:
-        return replace(evidence, baseline=_recorded_side(_required(path))), []
+        return replace(evidence, baseline=_recorded_side(path)), []
     told = f"baseline `{path}` does not exist yet: compared with the original model; keep this run with `--accept`"
     return evidence, [told]
-
-
-def _required(path: Path | None) -> Path:
-    assert path is not None
-    return path
 
 
 def _baseline_path(baseline: Named | None, settings: Config | None, config: Path) -> Path | None:

@@ -8,19 +8,22 @@ from typing import Any
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import Config
-from edgeopt.core.dataset import Dataset, Split, split_dataset
+from edgeopt.core.dataset import Dataset, split_dataset
 from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
-from edgeopt.judge.compare import Predictions
+from edgeopt.judge.compare import compare_predictions
 from edgeopt.judge.evidence import Side
 from edgeopt.judge.metrics import METRICS
+from edgeopt.judge.predictions import Predictions
 from edgeopt.judge.rules import Rule
 from edgeopt.measure.environment import machine_identity
+from edgeopt.measure.latency import Plan, measure_models
+from edgeopt.workflow.bench import BenchResult, bench_result
 from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of
 from edgeopt.workflow.inputs import data_for, model_artifact, runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
-from edgeopt.workflow.progress import Report
+from edgeopt.workflow.progress import Report, counter
 from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables
 
 RECORD_FOLDER = ".edgeopt"
@@ -30,13 +33,28 @@ _ON_DATA = (*METRICS, "flip_rate", "sqnr")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateMeasurement:
-    """Both models, measured alike."""
+    """Both models, measured alike.
+
+    Attributes:
+        original: The model that the recipe was applied to.
+        candidate: What came of it.
+        artifacts: The JSON form of both.
+        latency: One against the other, as `quantize` records it; None where no rule asks for it.
+        accuracy: One against the other, as `compare` records it; None without data.
+        warnings: What the user should know.
+    """
 
     original: Side
     candidate: Side
-    measurements: tuple[Measurement, ...]
     artifacts: tuple[dict[str, Any], ...]
+    latency: dict[str, Any] | None
+    accuracy: dict[str, Any] | None
     warnings: tuple[str, ...]
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """All figures of both."""
+        return (*self.original.measurements, *self.candidate.measurements)
 
 
 def measure_for_gate(
@@ -58,30 +76,36 @@ def measure_for_gate(
     original = model_artifact(folder / settings.model.path)
     data = _data(settings, folder, original)
     _require_columns(rules, data)
-    split = split_dataset(data, samples=settings.data.samples if settings.data else 1, seed=seed) if data else None
-    record = folder / RECORD_FOLDER
-    record.mkdir(exist_ok=True)
+    split = split_dataset(data, samples=settings.data.samples, seed=seed) if settings.data and data else None
+    path = _record_folder(folder) / f"{original.path.stem}.candidate.onnx"
     report("applying the recipe", 0, 1)
-    path = record / f"{original.path.stem}.candidate.onnx"
     warnings = apply_recipe(recipe, original, path, split.calibration if split else None, seed=seed)
     report("applying the recipe", 1, 1)
     models = (original, model_artifact(path))
-    timed, told = _timed(settings, models, rules, seed, report)
-    sides = [_side(model, record, split, rules, timed, seed, report) for model in models]
-    roles = ("baseline", "candidate")
+    timing = _timing(settings, models, rules, seed, report)
+    judged = split.judged if split and len(split.judged) and any(rule.metric in _ON_DATA for rule in rules) else None
+    predictions = [predictions_of(m, judged, report=report, stage=m.path.name) if judged else None for m in models]
+    sides = [
+        _side(model, _figures_of(model, timing), made, record=path.parent, rules=rules, seed=seed)
+        for model, made in zip(models, predictions, strict=True)
+    ]
+    before, after = predictions
     return GateMeasurement(
         original=sides[0],
         candidate=sides[1],
-        measurements=tuple(m for side in sides for m in side.measurements),
-        artifacts=tuple({**model.as_json(), "role": role} for model, role in zip(models, roles, strict=True)),
-        warnings=(*warnings, *told),
+        artifacts=tuple(
+            {**model.as_json(), "role": role} for model, role in zip(models, ("baseline", "candidate"), strict=True)
+        ),
+        latency=timing.latency_json() if timing else None,
+        accuracy=compare_predictions(before, after, seed=seed).as_json() if before and after else None,
+        warnings=(*warnings, *(timing.warnings if timing else ())),
     )
 
 
 def preprocess_of(settings: Config) -> Preprocess:
     """`[preprocess]` of the configuration."""
     table = settings.preprocess
-    return Preprocess(scale=table.scale, mean=tuple(table.mean), std=tuple(table.std), layout=table.layout)
+    return Preprocess(scale=table.scale, mean=table.mean, std=table.std, layout=table.layout)
 
 
 def _data(settings: Config, folder: Path, original: Artifact) -> Dataset | None:
@@ -107,15 +131,20 @@ def _require_columns(rules: tuple[Rule, ...], data: Dataset | None) -> None:
         raise InputError("; ".join(faults), hint=f"columns of the data: {known}")
 
 
-def _timed(
-    settings: Config, models: tuple[Artifact, Artifact], rules: tuple[Rule, ...], seed: int, report: Report
-) -> tuple[tuple[Measurement, ...], tuple[str, ...]]:
-    if not any(rule.metric in _TIMED for rule in rules):
-        return (), ()
-    from edgeopt.measure.latency import Plan, measure_models
-    from edgeopt.workflow.bench import bench_result
-    from edgeopt.workflow.progress import counter
+def _record_folder(folder: Path) -> Path:
+    record = folder / RECORD_FOLDER
+    try:
+        record.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"folder `{record}` cannot be made: {error.strerror}") from error
+    return record
 
+
+def _timing(
+    settings: Config, models: tuple[Artifact, Artifact], rules: tuple[Rule, ...], seed: int, report: Report
+) -> BenchResult | None:
+    if not any(rule.metric in _TIMED for rule in rules):
+        return None
     plan = Plan(
         runtime=runtime_for(models[0], None),
         threads=settings.bench.threads,
@@ -123,29 +152,29 @@ def _timed(
         seed=seed,
     )
     timings = measure_models([model.path for model in models], plan, progress=counter(report, "measuring"))
-    result = bench_result(list(models), plan, timings, has_base=True)
-    return tuple(m for m in result.run.measurements if m.metric != "size"), result.warnings
+    return bench_result(models, plan, timings, has_base=True)
+
+
+def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measurement, ...]:
+    """Size, and what was timed."""
+    size = single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
+    own = [m for m in timing.run.measurements if m.artifact == model.sha256] if timing else []
+    return (size, *(m for m in own if m.metric != "size"))
 
 
 def _side(
     model: Artifact,
+    figures: tuple[Measurement, ...],
+    made: Predictions | None,
+    *,
     record: Path,
-    split: Split | None,
     rules: tuple[Rule, ...],
-    timed: tuple[Measurement, ...],
     seed: int,
-    report: Report,
 ) -> Side:
-    made: Predictions | None = None
     measured: tuple[Measurement, ...] = ()
-    if split and len(split.judged) and any(rule.metric in _ON_DATA for rule in rules):
-        made = predictions_of(model, split.judged, report=report, stage=f"evaluating {model.path.name}")
+    if made is not None:
         saved = write_predictions(made, record / f"{model.sha256[:16]}.predictions.npz", force=True)
-        if made.labels is not None:
-            names = sorted({rule.metric for rule in rules if rule.metric in METRICS})
-            measured = metric_measurements(model, metric_values(made, names, seed), saved) if names else ()
-    size = single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
-    own = tuple(m for m in timed if m.artifact == model.sha256)
-    return Side(
-        sha256=model.sha256, machine=machine_identity(), measurements=(size, *measured, *own), predictions=made
-    )
+        names = sorted({rule.metric for rule in rules if rule.metric in METRICS})
+        if names and made.labels is not None:
+            measured = metric_measurements(model, metric_values(made, names, seed), saved)
+    return Side(sha256=model.sha256, machine=machine_identity(), measurements=(*figures, *measured), predictions=made)

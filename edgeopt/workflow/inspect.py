@@ -47,7 +47,11 @@ class Inspection:
         return {
             "artifact": self.artifact.as_json(),
             "opsets": self.opsets,
-            "cost": {**asdict(self.cost), "origin": Origin.ESTIMATED.value, "basis": "counted from the graph at batch 1"},
+            "cost": {
+                **asdict(self.cost),
+                "origin": Origin.ESTIMATED.value,
+                "basis": "counted from the graph at batch 1",
+            },
             "operators": self.operators,
             "quantization": asdict(self.quantization),
             "fit": self._fit_json(),

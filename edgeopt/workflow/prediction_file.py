@@ -10,8 +10,8 @@ import numpy as np
 
 from edgeopt.core.files import replacing, require_regular_file, sha256_of
 from edgeopt.errors import InputError
-from edgeopt.judge.compare import Predictions
-from edgeopt.judge.metrics import check_labels, correctness, infer_task
+from edgeopt.judge.labels import Task, check_labels, correctness, infer_task
+from edgeopt.judge.predictions import Predictions
 
 _SCORES, _LABELS, _CORRECT = "scores", "y", "correct"
 
@@ -25,7 +25,7 @@ def write_predictions(made: Predictions, path: Path, *, force: bool) -> dict[str
     arrays: dict[str, Any] = {**made.columns, _SCORES: made.scores}
     if made.labels is not None:
         arrays[_LABELS] = made.labels
-        if infer_task(made.scores, made.labels) != "regression":
+        if infer_task(made.scores, made.labels) is not Task.REGRESSION:
             arrays[_CORRECT] = correctness(made.scores, made.labels)
     with replacing(path, force=force) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)

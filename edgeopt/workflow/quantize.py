@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset, Split, split_dataset
 from edgeopt.core.files import replacing, require_writable
-from edgeopt.core.measurement import Origin, single_value
+from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.core.target import HOST, load_target
 from edgeopt.data.preprocess import Preprocess
@@ -43,7 +43,7 @@ class QuantizeResult:
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
         timing: Latency against the source; None where not measured.
         warnings: What the user should know.
-        run: The record.
+        environment: The machine that it was done on.
     """
 
     source: Artifact
@@ -53,11 +53,45 @@ class QuantizeResult:
     accuracy: AccuracyComparison | None
     timing: BenchResult | None
     warnings: tuple[str, ...]
-    run: Run
+    environment: dict[str, Any]
+
+    @property
+    def run(self) -> Run:
+        """The record."""
+        made = [{**self.artifact.as_json(), "role": "candidate"}] if self.artifact else []
+        return Run(
+            command="quantize",
+            environment=self.environment,
+            artifacts=({**self.source.as_json(), "role": "baseline"}, *made),
+            measurements=self._measurements(),
+            own=self._own_keys(),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The record that `--json` prints."""
         return self.run.as_json()
+
+    def _measurements(self) -> tuple[Measurement, ...]:
+        if self.timing:
+            return self.timing.run.measurements
+        models = (self.source, self.artifact) if self.artifact else (self.source,)
+        return tuple(
+            single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
+            for model in models
+        )
+
+    def _own_keys(self) -> dict[str, Any]:
+        accuracy, origin = self.accuracy, Origin.HOST.value
+        return {
+            "input": self.source.as_json(),
+            "output": self.artifact.as_json() if self.artifact else None,
+            **self.step.details,
+            "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
+            "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
+            "accuracy": {**accuracy.as_json(), "origin": origin} if accuracy else None,
+            "latency": self.timing.latency_json() if self.timing else None,
+            "warnings": list(self.warnings),
+        }
 
 
 def quantize(
@@ -126,7 +160,6 @@ def quantize(
                 artifact = _float_after_all(source, artifact)
         else:
             warnings.append(f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it")
-    run = _record(source, artifact, done, split, accuracy, timing, warnings)
     return QuantizeResult(
         source=source,
         artifact=artifact,
@@ -135,13 +168,11 @@ def quantize(
         accuracy=accuracy,
         timing=timing,
         warnings=tuple(warnings),
-        run=run,
+        environment=environment(),
     )
 
 
-def _split(
-    source: Artifact, data: Named | None, samples: int, seed: int, preprocess: Preprocess | None
-) -> Split:
+def _split(source: Artifact, data: Named | None, samples: int, seed: int, preprocess: Preprocess | None) -> Split:
     """Calibration samples, and the rest to judge on; synthetic samples and nothing where there is no data."""
     if data is not None:
         return split_dataset(data_for(source, data, preprocess), samples=samples, seed=seed)
@@ -186,7 +217,9 @@ def _data_warnings(split: Split, data: Named | None, samples: int) -> list[str]:
     warnings = []
     drawn = len(split.calibration)
     if drawn < samples:
-        warnings.append(f"calibrated on {drawn} samples, fewer than the {samples} asked for: the data holds no more to spare")
+        warnings.append(
+            f"calibrated on {drawn} samples, fewer than the {samples} asked for: the data holds no more to spare"
+        )
     if split.judged.labels is None:
         warnings.append("accuracy is unproven: the data has no labels (`y`); flips and signal-to-noise are measured")
     return warnings
@@ -214,46 +247,3 @@ def _with_lineage(artifact: Artifact, source: Artifact, step: Quantize, split: S
     data = {"source": split.calibration.source, "sha256": split.calibration.digest, "samples": len(split.calibration)}
     lineage = {"parent": source.sha256, "step": step.name, "options": options, "data": data, "seed": seed}
     return replace(artifact, lineage=lineage)
-
-
-def _record(
-    source: Artifact,
-    artifact: Artifact | None,
-    done: StepReport,
-    split: Split,
-    accuracy: AccuracyComparison | None,
-    timing: BenchResult | None,
-    warnings: list[str],
-) -> Run:
-    made = [{**artifact.as_json(), "role": "candidate"}] if artifact else []
-    sizes = [
-        single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
-        for model in (source, artifact)
-        if model and not timing
-    ]
-    own: dict[str, Any] = {
-        "input": source.as_json(),
-        "output": artifact.as_json() if artifact else None,
-        **done.details,
-        "calibration": {"samples": len(split.calibration), "source": split.calibration.source},
-        "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": Origin.HOST.value} if accuracy else None,
-        "accuracy": {**accuracy.as_json(), "origin": Origin.HOST.value} if accuracy else None,
-        "latency": _latency_json(timing) if timing else None,
-        "warnings": warnings,
-    }
-    return Run(
-        command="quantize",
-        environment=environment(),
-        artifacts=({**source.as_json(), "role": "baseline"}, *made),
-        measurements=(*sizes, *(timing.run.measurements if timing else ())),
-        own=own,
-    )
-
-
-def _latency_json(timing: BenchResult) -> dict[str, Any]:
-    rows = {}
-    for role, row in zip(("baseline", "candidate"), timing.rows, strict=True):
-        record = row.as_json()
-        rows[role] = {key: value for key, value in record["latency"].items() if key != "samples"}
-        rows[role]["origin"] = record["origin"]
-    return {**rows, "comparison": timing.as_json()["comparison"]}

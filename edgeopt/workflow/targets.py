@@ -28,7 +28,11 @@ def show_target(name: str) -> dict[str, Any]:
         "isa": sorted(target.isa),
         "isa_source": target.isa_source,
         "int8": _int8(target),
-        "figures": {key: {**asdict(figure), "unit": unit} for key, (unit, figure) in figures.items() if isinstance(figure, Sourced)},
+        "figures": {
+            key: {**asdict(figure), "unit": unit}
+            for key, (unit, figure) in figures.items()
+            if isinstance(figure, Sourced)
+        },
     }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
@@ -48,14 +49,16 @@ def calibrate_minmax(model: onnx.ModelProto, tensors: Iterable[str], data: Datas
         try:
             values = session.run(outputs, feeds)
         except runtime_errors() as error:
-            raise InputError(f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT) from error
+            raise InputError(
+                f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT
+            ) from error
         extremes = np.array(values, dtype=np.float64).reshape(2, len(names))
         _require_finite(extremes, names, data.source)
         low, high = np.minimum(low, extremes[0]), np.maximum(high, extremes[1])
     return {name: Range(float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
-def _observing_session(model: onnx.ModelProto, names: list[str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _observing_session(model: onnx.ModelProto, names: list[str]) -> tuple[Any, list[str]]:
     import onnx
     import onnxruntime
 
@@ -84,7 +87,7 @@ def _batch_size(model: onnx.ModelProto) -> int:
     return fixed[0] if fixed else BATCH
 
 
-def _require_finite(extremes: np.ndarray, names: list[str], source: str) -> None:  # type: ignore[type-arg]
+def _require_finite(extremes: NDArray[np.float64], names: list[str], source: str) -> None:
     bad = ~np.isfinite(extremes).all(axis=0)
     if bad.any():
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -65,9 +65,7 @@ class Quantize:
         placement = self._write(model, types, data, output, source)
         return StepReport(details=self._details(types, placement), warnings=tuple(warnings))
 
-    def _write(
-        self, model: onnx.ModelProto, types: Int8Types, data: Dataset, output: Path, source: Path
-    ) -> Placement:
+    def _write(self, model: onnx.ModelProto, types: Int8Types, data: Dataset, output: Path, source: Path) -> Placement:
         import onnx
         import onnx_ir as ir
 

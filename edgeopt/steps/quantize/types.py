@@ -41,13 +41,13 @@ class Int8Types:
 
 _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 
-# ONNX Runtime's kernels (MLAS): VNNI multiplies uint8 by int8 and sums in 32 bits; AVX2 and SSE do so by PMADDUBSW, which
-# saturates at 16 bits unless weights keep 7 bits (255 * 64 * 2 < 2**15); ARM kernels (SMULL, SDOT) are signed.
+# ONNX Runtime's kernels (MLAS): VNNI multiplies uint8 by int8 and sums in 32 bits; AVX2 and SSE do so by PMADDUBSW,
+# which saturates at 16 bits unless weights keep 7 bits (255 * 64 * 2 < 2**15); ARM kernels (SMULL, SDOT) are signed.
 # Measured on one x86 core with VNNI: int8 activations run ResNet8 at 0.79x of fp32, uint8 ones at 1.76x.
 #
 # A convolution over the 1 to 3 channels of an image or a spectrogram fills too little of an integer dot product: on x86
-# (docs/results/thin-convolutions.md) it costs 41 us in int8 and 12 us in fp32 in ResNet8; float, the net is 1.03 to 1.17x
-# as fast as with it in int8, and more exact. Not measured on ARM, so there it is quantized like the rest.
+# (docs/results/thin-convolutions.md) ResNet8's takes 41 us in int8 and 12 us in fp32. Left float, the nets measured are
+# 1.03 to 1.17x as fast as with it in int8, and more exact. Not measured on ARM: there it is quantized like the rest.
 _X86_THIN_CHANNELS = 3
 _X86_VNNI = Int8Types(
     activations="uint8",

@@ -53,7 +53,8 @@ class Writer:
     def _write_weight(self, node: ir.Node) -> None:
         data, weight = node.inputs[0], node.inputs[1]
         bias = node.inputs[2] if len(node.inputs) > 2 else None
-        assert data is not None and weight is not None
+        assert data is not None
+        assert weight is not None
         input_scale = self.parameters[self.placement.root(str(data.name))].scale
         bias_values = _array(bias).reshape(-1) if bias is not None else None
         key = (str(weight.name), str(bias.name) if bias is not None else "")
@@ -102,7 +103,8 @@ class Writer:
         """Let the node before a Relu or Clip write the clamp's output itself."""
         data, output = node.inputs[0], node.outputs[0]
         producer = data.producer() if data is not None else None
-        assert data is not None and producer is not None
+        assert data is not None
+        assert producer is not None
         name, is_output = output.name, output.is_graph_output()
         ir.convenience.replace_all_uses_with(output, data)
         if is_output:

@@ -1,0 +1,197 @@
+"""Findings that rest on predictions: task metrics, flips and signal-to-noise, for all samples or per slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeopt.core.measurement import Measurement, Origin
+from edgeopt.judge.answers import Answers, answers_from_scores
+from edgeopt.judge.estimate import Estimate
+from edgeopt.judge.evidence import Evidence, Finding
+from edgeopt.judge.intervals import Interval, samples_to_decide, wilson_interval
+from edgeopt.judge.metrics import Metric, suited_metric
+from edgeopt.judge.predictions import Predictions, count_flips, paired_answers, signal_to_noise_db
+from edgeopt.judge.rules import Rule
+from edgeopt.judge.statistics import HitShare
+
+# Below about 200 samples an interval of a share is wider than any margin that people set (field/assurance 2.8).
+SMALLEST_SLICE = 200
+_HIT_METRICS = ("accuracy", "top5")
+Rows = NDArray[np.int64]
+
+
+def accuracy_findings(rule: Rule, evidence: Evidence) -> list[Finding]:
+    """One finding for all samples, or one per value of the rule's slice column."""
+    judge = _JUDGES.get(rule.metric, _task_metric)
+    if not rule.slice_column:
+        return [judge(rule, evidence, None)]
+    predictions = evidence.candidate.predictions
+    column = predictions.columns.get(rule.slice_column) if predictions else None
+    if column is None:
+        return [Finding(missing=f"the data has no column `{rule.slice_column}`")]
+    return [
+        _slice_finding(rule, evidence, judge, f"{rule.slice_column}={value}", np.flatnonzero(column == value))
+        for value in np.unique(column)
+    ]
+
+
+_Judge = Callable[[Rule, Evidence, Rows | None], Finding]
+
+
+def _slice_finding(rule: Rule, evidence: Evidence, judge: _Judge, part: str, rows: Rows) -> Finding:
+    if len(rows) < SMALLEST_SLICE:
+        missing = f"{part} holds {len(rows)} samples, fewer than the {SMALLEST_SLICE} that can be judged"
+        return Finding(missing=missing, part=part)
+    return replace(judge(rule, evidence, rows), part=part)
+
+
+def _pair(evidence: Evidence, rows: Rows | None) -> tuple[Predictions, Predictions] | str:
+    """Predictions of (baseline, candidate) on the same samples, or why there are none."""
+    if evidence.baseline is None:
+        return "there is no baseline"
+    first, second = evidence.baseline.predictions, evidence.candidate.predictions
+    if first is None or second is None:
+        return "there are no predictions of both models on the same samples"
+    if first.n != second.n:
+        return f"the baseline was judged on {first.n} samples and the candidate on {second.n}"
+    return (first, second) if rows is None else (first.rows(rows), second.rows(rows))
+
+
+def _flip_rate(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
+    pair = _pair(evidence, rows)
+    if isinstance(pair, str):
+        return Finding(missing=pair)
+    flips, n = count_flips(*pair), pair[0].n
+    estimate = Estimate(
+        value=flips / n,
+        interval=lambda confidence: wilson_interval(flips, n, confidence),
+        basis=f"{flips} of {n} predictions changed",
+    )
+    return _absolute(rule, estimate)
+
+
+def _sqnr(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
+    pair = _pair(evidence, rows)
+    if isinstance(pair, str):
+        return Finding(missing=pair)
+    value = signal_to_noise_db(pair[0].scores, pair[1].scores)
+    return _absolute(rule, Estimate(value=value, basis=f"over {pair[0].n} samples"))
+
+
+_JUDGES: dict[str, _Judge] = {"flip_rate": _flip_rate, "sqnr": _sqnr}
+
+
+def _absolute(rule: Rule, estimate: Estimate, origin: Origin = Origin.HOST) -> Finding:
+    limit = rule.quantity.value
+    return Finding(estimate=estimate, limit=limit, shown_value=estimate.value, shown_limit=limit, origin=origin)
+
+
+def _task_metric(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
+    if rule.is_relative:
+        return _against_baseline(rule, evidence, rows)
+    predictions = evidence.candidate.predictions
+    if predictions is not None and predictions.labels is not None:
+        answers = _chosen(answers_from_scores(predictions.scores, predictions.labels), rows)
+        metric = suited_metric(rule.metric, answers)
+        value = metric.statistic.value(answers)
+        estimate = Estimate(
+            value=value,
+            interval=metric.statistic.bounds(answers, seed=evidence.seed),
+            basis=f"{len(answers)} samples",
+        )
+        return _absolute(rule, estimate)
+    measurement = evidence.candidate.find(rule.metric, rule.target)
+    if measurement is None or rows is not None:
+        return Finding(missing=f"`{rule.metric}` was not measured: labelled data is needed")
+    return _absolute(rule, _recorded(measurement), measurement.origin)
+
+
+def _against_baseline(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
+    """The paired difference candidate - baseline against the allowance."""
+    pair = _pair(evidence, None)
+    if isinstance(pair, str):
+        return _unpaired(rule, evidence, pair) if rows is None else Finding(missing=pair)
+    if pair[0].labels is None and pair[1].labels is None:
+        return Finding(missing="the data has no labels (`y`)")
+    before, after = (_chosen(answers, rows) for answers in paired_answers(*pair))
+    metric = suited_metric(rule.metric, before)
+    first, second = metric.statistic.value(before), metric.statistic.value(after)
+    estimate = Estimate(
+        value=second - first,
+        interval=metric.statistic.difference_bounds(before, after, seed=evidence.seed),
+        basis=f"{len(before)} paired samples",
+    )
+    return Finding(
+        estimate=_with_discordance(estimate, metric, before, after),
+        limit=rule.limit(first) - first,
+        shown_value=second,
+        shown_limit=rule.limit(first),
+        origin=Origin.HOST,
+    )
+
+
+def _with_discordance(estimate: Estimate, metric: Metric, before: Answers, after: Answers) -> Estimate:
+    """For a metric that counts hits: what was lost and gained, and how many samples would decide."""
+    if not isinstance(metric.statistic, HitShare):
+        return estimate
+    losses, gains = metric.statistic.discordant(before, after)
+    n = len(before)
+    return replace(
+        estimate,
+        basis=f"{losses} lost and {gains} gained of {n} paired samples",
+        needed=lambda limit: samples_to_decide((gains - losses) / n, (losses + gains) / n, -limit),
+    )
+
+
+def _chosen(answers: Answers, rows: Rows | None) -> Answers:
+    return answers if rows is None else answers.rows(rows)
+
+
+def _recorded(measurement: Measurement) -> Estimate:
+    """A figure of which only the value and the number of samples are known."""
+    value, n = measurement.samples[0][0], int(measurement.details.get("n", 0))
+    if measurement.metric not in _HIT_METRICS or n == 0:
+        return Estimate(value=value, interval=lambda _: (-np.inf, np.inf), basis="its interval is not known")
+    return Estimate(
+        value=value, interval=lambda confidence: wilson_interval(value * n, n, confidence), basis=f"{n} samples"
+    )
+
+
+def _unpaired(rule: Rule, evidence: Evidence, reason: str) -> Finding:
+    """Two shares of which only values and counts are known, as independent proportions.
+
+    Newcombe 1998 (Statistics in Medicine 17:873-890), method 10: squares of the Wilson half-widths add up.
+    """
+    if evidence.baseline is None:
+        return Finding(missing=reason)
+    first, second = (side.find(rule.metric, rule.target) for side in (evidence.baseline, evidence.candidate))
+    if first is None or second is None:
+        return Finding(missing=f"`{rule.metric}` was not measured of both models")
+    before, after = _recorded(first), _recorded(second)
+    estimate = Estimate(
+        value=after.value - before.value,
+        interval=lambda confidence: _independent_difference(before, after, confidence),
+        basis=f"unpaired, since {reason}; pairs decide sooner",
+    )
+    limit = rule.limit(before.value)
+    return Finding(
+        estimate=estimate,
+        limit=limit - before.value,
+        shown_value=after.value,
+        shown_limit=limit,
+        origin=second.origin,
+    )
+
+
+def _independent_difference(before: Estimate, after: Estimate, confidence: float) -> Interval:
+    assert before.interval is not None
+    assert after.interval is not None
+    (low_before, high_before), (low_after, high_after) = before.interval(confidence), after.interval(confidence)
+    difference = after.value - before.value
+    down = np.hypot(after.value - low_after, high_before - before.value)
+    up = np.hypot(high_after - after.value, before.value - low_before)
+    return difference - float(down), difference + float(up)

@@ -1,0 +1,43 @@
+"""What the evidence says about a rule, by the kind of its metric."""
+
+from __future__ import annotations
+
+from edgeopt.judge.accuracy_findings import accuracy_findings
+from edgeopt.judge.estimate import Estimate
+from edgeopt.judge.evidence import Evidence, Finding, median_of
+from edgeopt.judge.latency_findings import latency_finding
+from edgeopt.judge.metrics import METRICS
+from edgeopt.judge.rules import RULE_METRICS, Rule
+
+
+def findings(rule: Rule, evidence: Evidence) -> list[Finding]:
+    """One finding, or one per slice.
+
+    Raises:
+        InputError: The predictions do not suit the rule's metric.
+    """
+    if rule.metric in METRICS or rule.metric in ("flip_rate", "sqnr"):
+        return accuracy_findings(rule, evidence)
+    if rule.metric == "latency":
+        return [latency_finding(rule, evidence)]
+    return [_plain_finding(rule, evidence)]
+
+
+def _plain_finding(rule: Rule, evidence: Evidence) -> Finding:
+    """A figure that is held to a plain tolerance: the median of its samples."""
+    name = RULE_METRICS[rule.metric].measurement
+    own = evidence.candidate.find(name, rule.target)
+    if own is None:
+        return Finding(missing=f"`{rule.metric}` was not measured on `{rule.target}`")
+    other = evidence.baseline.find(name, rule.target) if evidence.baseline else None
+    if rule.is_relative and other is None:
+        return Finding(missing=f"`{rule.metric}` of the baseline was not measured on `{rule.target}`")
+    value = median_of(own.samples)
+    limit = rule.limit(median_of(other.samples) if other else None)
+    return Finding(
+        estimate=Estimate(value=value, basis="held to a plain tolerance"),
+        limit=limit,
+        shown_value=value,
+        shown_limit=limit,
+        origin=own.origin,
+    )
