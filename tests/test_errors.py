@@ -45,4 +45,4 @@ def test_a_misspelt_name_gets_the_nearest_known_ones() -> None:
 
 
 def test_a_name_near_to_nothing_gets_the_whole_list() -> None:
-    assert errors.near_names("toaster", ["rpi4", "host"]) == "known: host, rpi4"
+    assert errors.near_names("zzz", ["rpi4", "host"]) == "known: host, rpi4"

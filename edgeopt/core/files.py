@@ -53,9 +53,13 @@ def require_writable(path: Path, *, force: bool) -> None:
         InputError: It exists and `force` is not set, it is a folder or a device, or its folder is missing or not
             writable.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_special = path.is_dir(), path.exists() and not path.is_file()
+    except OSError as error:
+        raise InputError(f"output `{path}` cannot be written: {_reason(error)}") from error
+    if is_folder:
         raise InputError(f"output `{path}` is a folder", hint="name a file in it")
-    if path.exists() and not path.is_file():
+    if is_special:
         raise InputError(f"output `{path}` is not a regular file", hint="choose another name with -o")
     if not force and os.path.lexists(path):
         raise InputError(f"output `{path}` exists", hint="choose another name with -o, or overwrite it with --force")

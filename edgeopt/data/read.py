@@ -38,13 +38,17 @@ def read_dataset(source: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
     if reader is not None:
         require_regular_file(path, what="data")
         return _load(reader, path, inputs)
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError:  # a name too long for a file may still be that of a function
+        is_folder = is_there = False
+    if is_folder:
         return _load("edgeopt.data.images:read_image_folder", path, inputs)
-    if ":" in source and not path.exists():
+    if ":" in source and not is_there:
         from edgeopt.data.factory import read_factory
 
         return read_factory(source, inputs)
-    if not path.exists():
+    if not is_there:
         raise InputError(f"data `{source}` does not exist", hint="check the path")
     raise InputError(
         f"data `{source}` is of no known kind",

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.measurement import Measurement, Origin
+from edgeopt.errors import InputError
 from edgeopt.judge.answers import Answers, answers_from_scores
 from edgeopt.judge.estimate import Estimate
 from edgeopt.judge.evidence import Evidence, Finding
 from edgeopt.judge.intervals import Interval, samples_to_decide, wilson_interval
 from edgeopt.judge.metrics import Metric, suited_metric
-from edgeopt.judge.predictions import Predictions, count_flips, paired_answers, signal_to_noise_db
+from edgeopt.judge.predictions import Predictions, flipped, paired_answers, signal_to_noise_db
 from edgeopt.judge.rules import Rule
 from edgeopt.judge.statistics import HitShare
 
@@ -46,7 +47,10 @@ def _slice_finding(rule: Rule, evidence: Evidence, judge: _Judge, part: str, row
     if len(rows) < SMALLEST_SLICE:
         missing = f"{part} holds {len(rows)} samples, fewer than the {SMALLEST_SLICE} that can be judged"
         return Finding(missing=missing, part=part)
-    return replace(judge(rule, evidence, rows), part=part)
+    try:
+        return replace(judge(rule, evidence, rows), part=part)
+    except InputError as error:  # an AUC of a slice that holds one class
+        return Finding(missing=f"{part}: {error.message}", part=part)
 
 
 def _pair(evidence: Evidence, rows: Rows | None) -> tuple[Predictions, Predictions] | str:
@@ -62,10 +66,11 @@ def _pair(evidence: Evidence, rows: Rows | None) -> tuple[Predictions, Predictio
 
 
 def _flip_rate(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
-    pair = _pair(evidence, rows)
+    pair = _pair(evidence, None)
     if isinstance(pair, str):
         return Finding(missing=pair)
-    flips, n = count_flips(*pair), pair[0].n
+    changed = flipped(*pair) if rows is None else flipped(*pair)[rows]
+    flips, n = int(changed.sum()), len(changed)
     estimate = Estimate(
         value=flips / n,
         interval=lambda confidence: wilson_interval(flips, n, confidence),

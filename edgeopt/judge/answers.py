@@ -59,7 +59,7 @@ class Answers:
 
 
 def answers_from_scores(
-    scores: Array, labels: Array, *, source: str = "labels", model: str = "the model", threshold: float | None = None
+    scores: Array, labels: Array, *, source: str = "the data", model: str = "the model", threshold: float | None = None
 ) -> Answers:
     """Scores and labels, checked against each other.
 

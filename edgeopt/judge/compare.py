@@ -30,17 +30,6 @@ from edgeopt.judge.predictions import (
 )
 from edgeopt.judge.statistics import HitShare
 
-__all__ = [
-    "SAME_RELATIVE",
-    "SAME_SHARE",
-    "AccuracyComparison",
-    "AccuracyVerdict",
-    "Predictions",
-    "compare_predictions",
-    "count_flips",
-    "signal_to_noise_db",
-]
-
 # Two models are the same within half a point, the drop that the documented example gate allows; errors within 1 %.
 SAME_SHARE = 0.005
 SAME_RELATIVE = 0.01

@@ -105,7 +105,7 @@ def correctness(scores: Array, labels: Array, *, threshold: float | None = None)
         InputError: They do not fit, or the task is regression.
     """
     scores = checked_scores(scores)
-    classes = check_labels(scores, labels, "labels")
+    classes = check_labels(scores, labels, "the data")
     if infer_task(scores, labels) is Task.REGRESSION:
         raise InputError("regression has no right and wrong", hint="write class labels as integers")
     return np.asarray(predicted_classes(scores, threshold=threshold) == classes)

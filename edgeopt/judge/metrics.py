@@ -12,8 +12,7 @@ from edgeopt.core.dataset import Array
 from edgeopt.errors import InputError, near_names
 from edgeopt.judge.answers import Answers, answers_from_scores
 from edgeopt.judge.intervals import CONFIDENCE
-from edgeopt.judge.labels import Task, check_labels, correctness, infer_task
-from edgeopt.judge.scores import predicted_classes
+from edgeopt.judge.labels import Task
 from edgeopt.judge.statistics import (
     HitShare,
     MacroF1,
@@ -25,21 +24,6 @@ from edgeopt.judge.statistics import (
     squared_errors,
     top5_hits,
 )
-
-__all__ = [
-    "METRICS",
-    "Metric",
-    "MetricValue",
-    "Task",
-    "check_labels",
-    "correctness",
-    "evaluate_metrics",
-    "infer_task",
-    "measure_metrics",
-    "predicted_classes",
-    "suitable_metrics",
-    "suited_metric",
-]
 
 _CLASSES = frozenset({Task.CLASSIFICATION, Task.BINARY})
 
@@ -77,8 +61,7 @@ class Metric:
         unit: Unit of its value.
         is_larger_better: Whether a larger value is better; an error is better when smaller.
         is_share: Whether it lies in [0, 1], so that differences are percentage points.
-        needs_both_classes: Whether labels of one class only leave it undefined.
-        refusal: Why it cannot be computed on a model of a task that it suits; empty when it can.
+        refusal: Why it cannot be computed on answers of a task that it suits; empty when it can.
     """
 
     statistic: Statistic
@@ -86,30 +69,7 @@ class Metric:
     unit: str = "1"
     is_larger_better: bool = True
     is_share: bool = True
-    needs_both_classes: bool = False
     refusal: Callable[[Answers], str] = lambda _: ""
-
-    def function(self, scores: Array, labels: Array) -> float:
-        """The plain value of scores against labels, as `evaluate_metrics` takes them.
-
-        An AUC of labels of one class is NaN here, so that a bootstrap can leave such a resample out.
-
-        Raises:
-            InputError: Scores or labels are unusable, or the metric does not suit them.
-        """
-        answers = answers_from_scores(scores, labels)
-        reason = self.reason_against(answers)
-        if reason:
-            raise InputError(f"the metric cannot be computed: {reason}", hint=_suitable_hint(answers))
-        return self.statistic.value(answers)
-
-    def reason_against(self, answers: Answers) -> str:
-        """Why the metric does not suit the model and its task; empty when it does."""
-        if answers.task in self.tasks:
-            return self.refusal(answers)
-        kind = "floats" if answers.labels.dtype.kind == "f" else "integers"
-        suited = " or ".join(sorted(task.value for task in self.tasks))
-        return f"it is for {suited}, and with these labels ({kind}) this is {answers.task.value}"
 
 
 def _top5_refusal(answers: Answers) -> str:
@@ -121,14 +81,15 @@ def _top5_refusal(answers: Answers) -> str:
 def _auc_refusal(answers: Answers) -> str:
     if answers.task is Task.CLASSIFICATION and answers.classes != 2:
         return f"it needs two classes, the model has {answers.classes or 'more'}"
-    return ""
+    present = np.unique(answers.labels)
+    return f"it needs labels of both classes, all {len(answers)} are `{int(present[0])}`" if len(present) < 2 else ""
 
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(statistic=HitShare(hits=hits), tasks=_CLASSES),
     "top5": Metric(statistic=HitShare(hits=top5_hits), tasks=frozenset({Task.CLASSIFICATION}), refusal=_top5_refusal),
     "f1": Metric(statistic=MacroF1(), tasks=_CLASSES),
-    "auc": Metric(statistic=RocArea(), tasks=_CLASSES, refusal=_auc_refusal, needs_both_classes=True),
+    "auc": Metric(statistic=RocArea(), tasks=_CLASSES, refusal=_auc_refusal),
     "mse": Metric(
         statistic=MeanError(errors=squared_errors),
         tasks=frozenset({Task.REGRESSION}),
@@ -151,7 +112,7 @@ def evaluate_metrics(
     names: Iterable[str] | None = None,
     seed: int = 0,
     confidence: float = CONFIDENCE,
-    source: str = "labels",
+    source: str = "the data",
 ) -> dict[str, MetricValue]:
     """Metrics of scores against labels (see `measure_metrics`).
 
@@ -206,21 +167,18 @@ def suited_metric(name: str, answers: Answers) -> Metric:
     if reason:
         raise InputError(
             f"metric `{name}` cannot be computed: {reason}",
-            hint=_suitable_hint(answers),
+            hint="metrics that suit here: " + ", ".join(suitable_metrics(answers)),
         )
     return METRICS[name]
 
 
 def _reason_against(metric: Metric, answers: Answers) -> str:
-    """Why the metric does not suit the model, its task, or these very samples."""
-    reason = metric.reason_against(answers)
-    if reason or not metric.needs_both_classes or len(np.unique(answers.labels)) > 1:
-        return reason
-    return f"it needs labels of both classes, all {len(answers)} are `{int(answers.labels[0])}`"
-
-
-def _suitable_hint(answers: Answers) -> str:
-    return "metrics that suit here: " + ", ".join(suitable_metrics(answers))
+    """Why the metric cannot be computed on `answers`; empty when it can."""
+    if answers.task not in metric.tasks:
+        kind = "floats" if answers.labels.dtype.kind == "f" else "integers"
+        suited = " or ".join(sorted(task.value for task in metric.tasks))
+        return f"it is for {suited}, and with these labels ({kind}) this is {answers.task.value}"
+    return metric.refusal(answers)
 
 
 def _measure(metric: Metric, answers: Answers, seed: int, confidence: float) -> MetricValue:

@@ -67,7 +67,7 @@ def require_pairs(baseline: Predictions, candidate: Predictions) -> None:
             f"`{after.dtype}`",
             hint="both must give the same output; is this the same model?",
         )
-    for name in baseline.columns.keys() & candidate.columns.keys():
+    for name in sorted(baseline.columns.keys() & candidate.columns.keys()):
         _require_equal(f"column `{name}`", baseline.columns[name], candidate.columns[name])
     if baseline.labels is not None and candidate.labels is not None:
         _require_equal(
@@ -94,7 +94,12 @@ def paired_answers(baseline: Predictions, candidate: Predictions) -> tuple[Answe
 
 
 def count_flips(baseline: Predictions, candidate: Predictions) -> int:
-    """Number of samples whose predicted class changes, right or wrong.
+    """Number of samples whose predicted class changes, right or wrong (see `flipped`)."""
+    return int(flipped(baseline, candidate).sum())
+
+
+def flipped(baseline: Predictions, candidate: Predictions) -> NDArray[np.bool_]:
+    """(sample,) whether the predicted class changes, right or wrong; one threshold serves all samples of both.
 
     Raises:
         InputError: They are not pairs (see `require_pairs`), or there are no classes to flip.
@@ -104,7 +109,7 @@ def count_flips(baseline: Predictions, candidate: Predictions) -> int:
         raise InputError("flips need classes, this is regression", hint="hold it to `mse`, `mae` or `sqnr`")
     threshold = decision_threshold(baseline.scores)
     before, after = (predicted_classes(side.scores, threshold=threshold) for side in (baseline, candidate))
-    return int((before != after).sum())
+    return np.asarray(before != after)
 
 
 def task_of(baseline: Predictions, candidate: Predictions) -> Task:

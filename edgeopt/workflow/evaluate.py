@@ -17,9 +17,10 @@ from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
+from edgeopt.judge.answers import answers_from_scores
 from edgeopt.judge.intervals import bootstrap_interval
 from edgeopt.judge.labels import check_labels
-from edgeopt.judge.metrics import MetricValue, evaluate_metrics
+from edgeopt.judge.metrics import MetricValue, evaluate_metrics, measure_metrics, suitable_metrics
 from edgeopt.judge.predictions import Predictions
 from edgeopt.measure.environment import environment
 from edgeopt.measure.predictions import predict
@@ -189,14 +190,19 @@ def _custom_value(reference: str, made: Predictions, seed: int) -> MetricValue:
 
 
 def _slices(made: Predictions, names: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """The metrics for each value of each column that has few values."""
+    """The metrics for each value of each column that has few values; our own metrics only."""
+    assert made.labels is not None
+    answers = answers_from_scores(made.scores, made.labels)
+    own = [name for name in names if ":" not in name]
     found = []
     for column, values in made.columns.items():
         distinct = np.unique(values)
         if not 1 < len(distinct) <= _MOST_SLICE_VALUES:
             continue
         for value in distinct:
-            part = made.rows(np.flatnonzero(values == value))
-            metrics = {name: value_json(entry) for name, entry in metric_values(part, names, seed).items()}
-            found.append({"column": column, "value": value.item(), "metrics": metrics})
+            part = answers.rows(np.flatnonzero(values == value))
+            chosen = [name for name in own or suitable_metrics(part) if name in suitable_metrics(part)]
+            metrics = measure_metrics(part, names=chosen, seed=seed)
+            entries = {name: value_json(entry) for name, entry in metrics.items()}
+            found.append({"column": column, "value": value.item(), "metrics": entries})
     return found

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeopt.errors import InputError
-from edgeopt.judge.compare import Predictions, compare_predictions
+from edgeopt.judge.compare import compare_predictions
 from edgeopt.judge.intervals import tango_interval
+from edgeopt.judge.predictions import Predictions
 
 KEYS = {"metric", "baseline", "candidate", "difference_pt", "ci95", "flips", "flip_rate", "mcnemar_p", "verdict"}
 
