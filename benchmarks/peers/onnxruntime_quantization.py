@@ -66,8 +66,8 @@ def main() -> None:
             RESULTS / "peers-onnxruntime.md",
             title="edgeopt beside ONNX Runtime's own quantization",
             about=(
-                "200 calibration samples, the rest judged; one thread, batch 1, timed by turns in fresh processes. "
-                "`over U8S8` is the speed over ONNX Runtime's U8S8 file; seconds and peak memory are of the whole command."
+                "200 calibration samples, the rest judged; one thread, batch 1, by turns in fresh processes. "
+                "`over U8S8` is the speed over ONNX Runtime's U8S8 file; seconds and peak memory are of whole commands."
             ),
             header=("model", "tool", "top-1", "drop", "flips", "SQNR", "over fp32", "over U8S8", "bytes", "s", "MB"),
             rows=rows,

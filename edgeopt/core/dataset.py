@@ -55,10 +55,21 @@ class Dataset:
             indices=self.indices[positions],
         )
 
-    def batches(self, size: int) -> Iterator[dict[str, Array]]:
-        """The inputs in order, `size` samples at a time (the last batch may be shorter)."""
+    def batches(self, size: int, *, is_filled: bool = False) -> Iterator[dict[str, Array]]:
+        """The inputs in order, `size` samples at a time.
+
+        Args:
+            size: Samples per batch.
+            is_filled: Fill a last batch that is shorter with copies of its first sample, for models of a fixed batch.
+        """
         for start in range(0, len(self), size):
-            yield {name: array[start : start + size] for name, array in self.inputs.items()}
+            feeds = {name: array[start : start + size] for name, array in self.inputs.items()}
+            missing = size - len(next(iter(feeds.values())))
+            if is_filled and missing:
+                feeds = {
+                    name: np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)]) for name, rows in feeds.items()
+                }
+            yield feeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

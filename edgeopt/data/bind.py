@@ -11,7 +11,7 @@ from edgeopt.core.dataset import Array, Dataset
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 
-SYNTHETIC = "synthetic"
+SYNTHETIC = "random inputs"
 
 
 def bind_dataset(dataset: Dataset, inputs: tuple[TensorSpec, ...], preprocess: Preprocess | None = None) -> Dataset:

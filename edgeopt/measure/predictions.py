@@ -38,15 +38,14 @@ def predict(
         InputError: The runtime does not take the model or the samples, or an output has no row per sample.
     """
     with runner_named(runtime).open(path, threads=threads) as session:
-        size = _fixed_batch(session)
+        fixed = _fixed_batch(session)
+        size = fixed or BATCH
         parts: list[NDArray[Any]] = []
-        done = 0
-        for feeds in data.batches(size or BATCH):
-            parts.append(_first_output(session, feeds, size))
-            done += len(parts[-1])
+        for done, feeds in enumerate(data.batches(size, is_filled=fixed is not None)):
+            parts.append(_first_output(session, feeds))
             if progress:
-                progress(done, len(data))
-    return np.concatenate(parts)
+                progress(min(len(data), (done + 1) * size), len(data))
+    return np.concatenate(parts)[: len(data)]
 
 
 def _fixed_batch(session: Session) -> int | None:
@@ -54,17 +53,13 @@ def _fixed_batch(session: Session) -> int | None:
     return int(lengths[0]) if lengths else None
 
 
-def _first_output(session: Session, feeds: dict[str, NDArray[Any]], size: int | None) -> NDArray[Any]:
-    """Output of one batch; a short last batch of a model with a fixed one is filled up with its first sample."""
+def _first_output(session: Session, feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """(sample, ...) first output of one batch."""
     count = len(next(iter(feeds.values())))
-    if size is not None and count < size:
-        feeds = {
-            name: np.concatenate([rows, np.repeat(rows[:1], size - count, axis=0)]) for name, rows in feeds.items()
-        }
     output = session.infer(feeds)[session.outputs[0].name]
-    if output.ndim == 0 or len(output) not in (count, size):
+    if output.ndim == 0 or len(output) != count:
         raise InputError(
             f"output `{session.outputs[0].name}` has shape {output.shape} for {count} samples",
             hint="edgeopt evaluates models whose first output has one row per sample",
         )
-    return output[:count]
+    return output

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from edgeopt.core.dataset import Dataset
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,14 @@ class Step(Protocol):
 
     name: ClassVar[str]
 
-    def apply(self, source: Path, output: Path, data: Dataset) -> StepReport:
+    def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make `output` from `source`.
 
         Args:
             source: The model file to change; it stays as it is.
             output: Where the changed model goes; its folder exists, and it is written whole or not at all.
             data: Calibration samples, bound to the model's inputs.
+            progress: Called with (done, total) samples.
 
         Raises:
             InputError: `source` is not a model that the step can read.

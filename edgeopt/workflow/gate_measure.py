@@ -78,9 +78,7 @@ def measure_for_gate(
     _require_columns(rules, data)
     split = split_dataset(data, samples=settings.data.samples, seed=seed) if settings.data and data else None
     path = _record_folder(folder) / f"{original.path.stem}.candidate.onnx"
-    report("applying the recipe", 0, 1)
-    warnings = apply_recipe(recipe, original, path, split.calibration if split else None, seed=seed)
-    report("applying the recipe", 1, 1)
+    warnings = apply_recipe(recipe, original, path, split.calibration if split else None, seed=seed, report=report)
     models = (original, model_artifact(path))
     timing = _timing(settings, models, rules, seed, report)
     judged = split.judged if split and len(split.judged) and any(rule.metric in _ON_DATA for rule in rules) else None

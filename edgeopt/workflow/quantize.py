@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -143,9 +145,8 @@ def quantize(
         require_writable(path, force=force)
     step = Quantize(scheme=scheme, per_channel=per_channel, target=target, range=range)
     split = _split(source, data, samples, seed, preprocess)
-    report("quantizing", 0, 1)
-    done = _apply(step, source.path, path, split.calibration, force=force, dry_run=dry_run)
-    report("quantizing", 1, 1)
+    apply = partial(step.apply, source.path, data=split.calibration, progress=counter(report, "calibrating"))
+    done = _apply(apply, path, force=force, dry_run=dry_run)
     warnings = [*done.warnings, *_data_warnings(split, data, samples)]
     artifact = None if dry_run else _with_lineage(model_artifact(path), source, step, split, seed)
     accuracy = timing = None
@@ -183,12 +184,13 @@ def _split(source: Artifact, data: Named | None, samples: int, seed: int, prepro
     return Split(calibration=made, judged=nothing)
 
 
-def _apply(step: Quantize, source: Path, path: Path, data: Dataset, *, force: bool, dry_run: bool) -> StepReport:
+def _apply(apply: Callable[..., StepReport], path: Path, *, force: bool, dry_run: bool) -> StepReport:
+    """Let the step write `path`, or on a dry run a file that vanishes."""
     if dry_run:
         with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
-            return step.apply(source, Path(folder, "dry-run.onnx"), data)
+            return apply(output=Path(folder, "dry-run.onnx"))
     with replacing(path, force=force) as temporary:
-        return step.apply(source, temporary, data)
+        return apply(output=temporary)
 
 
 def _accuracy(source: Artifact, artifact: Artifact, judged: Dataset, seed: int, report: Report) -> AccuracyComparison:

@@ -16,6 +16,7 @@ from edgeopt.data.bind import synthetic_dataset
 from edgeopt.errors import InputError, near_names
 from edgeopt.steps import STEPS
 from edgeopt.steps.protocol import Step
+from edgeopt.workflow.progress import Report, counter, silent
 
 Recipe = tuple[Step, ...]
 _SYNTHETIC_SAMPLES = 32
@@ -30,7 +31,9 @@ def recipe_from_tables(tables: Sequence[dict[str, dict[str, Any]]]) -> Recipe:
     return tuple(_step(name, options) for table in tables for name, options in table.items())
 
 
-def apply_recipe(recipe: Recipe, source: Artifact, output: Path, data: Dataset | None, *, seed: int) -> tuple[str, ...]:
+def apply_recipe(
+    recipe: Recipe, source: Artifact, output: Path, data: Dataset | None, *, seed: int, report: Report = silent
+) -> tuple[str, ...]:
     """Make `output` from `source` by all steps in turn; what they warn of.
 
     Args:
@@ -39,6 +42,7 @@ def apply_recipe(recipe: Recipe, source: Artifact, output: Path, data: Dataset |
         output: Where the result goes; an older one is replaced when the last step has ended well.
         data: Calibration samples; random ones stand in where there are none.
         seed: Seed of these.
+        report: Called with what is being done.
     """
     samples = data or synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
     warnings: list[str] = [] if data else ["there is no `[data]`: calibrated on random inputs, accuracy is unproven"]
@@ -46,7 +50,7 @@ def apply_recipe(recipe: Recipe, source: Artifact, output: Path, data: Dataset |
         current = source.path
         for number, step in enumerate(recipe):
             made = Path(folder, f"{number}.onnx")
-            warnings += step.apply(current, made, samples).warnings
+            warnings += step.apply(current, made, samples, progress=counter(report, step.name)).warnings
             current = made
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(current.read_bytes())

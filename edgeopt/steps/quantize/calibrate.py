@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
 from edgeopt.graph.runtime import RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.steps.protocol import Progress
 
 if TYPE_CHECKING:
     import onnx
@@ -28,7 +29,9 @@ class Range:
     high: float
 
 
-def calibrate_minmax(model: onnx.ModelProto, tensors: Iterable[str], data: Dataset) -> dict[str, Range]:
+def calibrate_minmax(
+    model: onnx.ModelProto, tensors: Iterable[str], data: Dataset, *, progress: Progress | None = None
+) -> dict[str, Range]:
     """The range of each of `tensors` while `model` runs over `data`.
 
     The minimum and maximum are taken inside the runtime (ReduceMin, ReduceMax), so that no activation leaves it.
@@ -37,6 +40,7 @@ def calibrate_minmax(model: onnx.ModelProto, tensors: Iterable[str], data: Datas
         model: The folded model.
         tensors: Names of float tensors of the main graph.
         data: Samples bound to the model's inputs, at least one.
+        progress: Called with (done, total) samples.
 
     Raises:
         InputError: The model fails on the samples, or gives NaN or infinity.
@@ -45,7 +49,8 @@ def calibrate_minmax(model: onnx.ModelProto, tensors: Iterable[str], data: Datas
     low = np.full(len(names), np.inf)
     high = np.full(len(names), -np.inf)
     session, outputs = _observing_session(model, names)
-    for feeds in data.batches(_batch_size(model)):
+    size, is_fixed = _batch_size(model)
+    for number, feeds in enumerate(data.batches(size, is_filled=is_fixed)):
         try:
             values = session.run(outputs, feeds)
         except runtime_errors() as error:
@@ -55,6 +60,8 @@ def calibrate_minmax(model: onnx.ModelProto, tensors: Iterable[str], data: Datas
         extremes = np.array(values, dtype=np.float64).reshape(2, len(names))
         _require_finite(extremes, names, data.source)
         low, high = np.minimum(low, extremes[0]), np.maximum(high, extremes[1])
+        if progress:
+            progress(min(len(data), (number + 1) * size), len(data))
     return {name: Range(float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
@@ -78,13 +85,13 @@ def _observing_session(model: onnx.ModelProto, names: list[str]) -> tuple[Any, l
     return session, outputs
 
 
-def _batch_size(model: onnx.ModelProto) -> int:
-    """The batch that the model fixes, else `BATCH`; 1 where an output has no free batch, since it may mix samples."""
+def _batch_size(model: onnx.ModelProto) -> tuple[int, bool]:
+    """The batch that the model fixes, else `BATCH`; and whether it is fixed."""
     constants = {tensor.name for tensor in model.graph.initializer}
     values = [value for value in model.graph.input if value.name not in constants]
     axes = [value.type.tensor_type.shape.dim[0] for value in values if value.type.tensor_type.shape.dim]
     fixed = [axis.dim_value for axis in axes if axis.HasField("dim_value") and axis.dim_value > 0]
-    return fixed[0] if fixed else BATCH
+    return (fixed[0], True) if fixed else (BATCH, False)
 
 
 def _require_finite(extremes: NDArray[np.float64], names: list[str], source: str) -> None:

@@ -108,6 +108,15 @@ def constant(value: ir.Value | None) -> bool:
     return value is not None and value.const_value is not None
 
 
+def channel_axis(node: ir.Node) -> int:
+    """Axis of output channels in the weight of a Conv, Gemm or MatMul."""
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "Gemm" and "transB" in node.attributes and node.attributes["transB"].as_int():
+        return 0
+    return 1
+
+
 def result_of(node: ir.Node) -> ir.Value:
     """The tensor that carries a node's result: behind the Relu or Clip that only this node feeds."""
     output = node.outputs[0]
@@ -144,13 +153,22 @@ def _place_weighted(node: ir.Node, placement: Placement) -> str:
     if reason:
         return reason
     bias = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias is not None and not constant(bias):
-        return "its bias is not a constant"
+    if bias is not None and (bias.const_value is None or not _is_per_channel(node, bias, weight)):
+        return "its bias is not a constant of one number per channel"
     _take(placement, data)
     placement.nodes.append(node)
     if node.op_type == "Conv" or _feeds_integers(result_of(node)):
         _take(placement, result_of(node))
     return ""
+
+
+def _is_per_channel(node: ir.Node, bias: ir.Value, weight: ir.Value) -> bool:
+    """Whether a bias holds one number, or one per output channel along its last axis."""
+    if bias.const_value is None or weight.const_value is None:
+        return False
+    shape = bias.const_value.shape.numpy()
+    channels = weight.const_value.shape.numpy()[channel_axis(node)]
+    return bias.const_value.size in (1, channels) and (not shape or shape[-1] == bias.const_value.size)
 
 
 def _weight_reason(node: ir.Node, weight: ir.Value) -> str:

@@ -14,7 +14,7 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.quantization import quantization_state
-from edgeopt.steps.protocol import StepReport
+from edgeopt.steps.protocol import Progress, StepReport
 from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
 from edgeopt.steps.quantize.calibrate import Range, calibrate_minmax
 from edgeopt.steps.quantize.place import Placement, place
@@ -49,7 +49,7 @@ class Quantize:
     target: str = HOST
     range: RangeMethod = "auto"
 
-    def apply(self, source: Path, output: Path, data: Dataset) -> StepReport:
+    def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the int8 model `output` from the float model `source`, calibrated on `data`.
 
         Raises:
@@ -62,11 +62,15 @@ class Quantize:
         warnings = _upgrade_opset(model, source)
         model = folded(model, where=str(source))
         merge_padding(model.graph)
-        placement = self._write(model, types, data, output, source)
+        result, placement = self._quantized(model, types, data, source, progress)
+        result.producer_name = "edgeopt"
+        with replacing(output, force=True) as temporary:
+            temporary.write_bytes(result.SerializeToString())
         return StepReport(details=self._details(types, placement), warnings=tuple(warnings))
 
-    def _write(self, model: onnx.ModelProto, types: Int8Types, data: Dataset, output: Path, source: Path) -> Placement:
-        import onnx
+    def _quantized(
+        self, model: onnx.ModelProto, types: Int8Types, data: Dataset, source: Path, progress: Progress | None
+    ) -> tuple[onnx.ModelProto, Placement]:
         import onnx_ir as ir
 
         from edgeopt.steps.quantize.write import Writer
@@ -79,20 +83,15 @@ class Quantize:
                 hint="`edgeopt inspect` lists its operators",
             )
         roots = sorted({placement.root(name) for name in placement.tensors})
-        ranges = calibrate_minmax(model, roots, data)
-        writer = Writer(
+        ranges = calibrate_minmax(model, roots, data, progress=progress)
+        Writer(
             graph=intermediate.graph,
             placement=placement,
             parameters=_parameters(ranges, types),
             types=types,
             per_channel=self.per_channel,
-        )
-        writer.write()
-        result = ir.serde.serialize_model(intermediate)
-        result.producer_name = "edgeopt"
-        with replacing(output, force=True) as temporary:
-            onnx.save(result, str(temporary))
-        return placement
+        ).write()
+        return ir.serde.serialize_model(intermediate), placement
 
     def _details(self, types: Int8Types, placement: Placement) -> dict[str, Any]:
         return {

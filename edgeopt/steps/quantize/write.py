@@ -16,7 +16,7 @@ from edgeopt.steps.quantize.affine import (
     scale_for_bias,
     weight_scale,
 )
-from edgeopt.steps.quantize.place import Placement, constant
+from edgeopt.steps.quantize.place import Placement, channel_axis, constant
 from edgeopt.steps.quantize.types import Int8Types
 
 
@@ -37,10 +37,12 @@ class Writer:
     parameters: dict[str, ActivationParameters]
     types: Int8Types
     per_channel: bool
-    _weights: dict[tuple[str, str], tuple[QuantizedWeight, ir.Value]] = field(default_factory=dict)
+    _weights: dict[tuple[str, str, int | None], tuple[QuantizedWeight, ir.Value]] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
 
     def write(self) -> None:
         """Write weights, biases and pairs; drop clamps that ranges perform and constants that nobody reads."""
+        self._names = _value_names(self.graph)
         for node in self.placement.nodes:
             if node.op_type in ("Conv", "Gemm", "MatMul") and constant(node.inputs[1]):
                 self._write_weight(node)
@@ -56,32 +58,33 @@ class Writer:
         assert data is not None
         assert weight is not None
         input_scale = self.parameters[self.placement.root(str(data.name))].scale
-        bias_values = _array(bias).reshape(-1) if bias is not None else None
-        key = (str(weight.name), str(bias.name) if bias is not None else "")
+        channels = channel_axis(node)
+        bias_values = _bias_per_channel(bias, _array(weight).shape[channels]) if bias is not None else None
+        axis = channels if self.per_channel else None
+        key = (str(weight.name), str(bias.name) if bias is not None else "", axis)
         if key not in self._weights:
-            self._weights[key] = self._quantized_weight(node, weight, bias_values, input_scale)
+            self._weights[key] = self._quantized_weight(weight, axis, bias_values, input_scale)
         quantized, dequantized = self._weights[key]
         node.replace_input_with(1, dequantized)
         if bias is not None and bias_values is not None:
             node.replace_input_with(2, self._dequantized_bias(bias, bias_values, quantized, input_scale))
 
     def _quantized_weight(
-        self, node: ir.Node, weight: ir.Value, bias: Any, input_scale: float
+        self, weight: ir.Value, axis: int | None, bias: Any, input_scale: float
     ) -> tuple[QuantizedWeight, ir.Value]:
         values = _array(weight)
-        axis = _channel_axis(node) if self.per_channel else None
         scale = weight_scale(values, axis=axis, limit=self.types.weight_limit)
-        if bias is not None and (axis is None or len(bias) == len(scale)):
+        if bias is not None:
             scale = scale_for_bias(scale, bias, input_scale)
         quantized = quantize_weight(values, scale, axis=axis, limit=self.types.weight_limit)
-        name = self._free_name(f"{weight.name}_quantized")
+        name = f"{weight.name}_quantized"
         output = self._dequantize(name, quantized.values, scale, np.zeros(scale.shape, np.int8), axis)
         return quantized, output
 
     def _dequantized_bias(self, bias: ir.Value, values: Any, weight: QuantizedWeight, input_scale: float) -> ir.Value:
         scale = np.broadcast_to(weight.scale * np.float32(input_scale), values.shape if weight.axis is not None else ())
         integers = quantize_bias(values, scale)
-        name = self._free_name(f"{bias.name}_quantized")
+        name = f"{bias.name}_quantized"
         axis = 0 if weight.axis is not None else None
         return self._dequantize(name, integers, np.ascontiguousarray(scale), np.zeros(scale.shape, np.int32), axis)
 
@@ -94,7 +97,7 @@ class Writer:
         node = ir.node(
             "DequantizeLinear", inputs, {} if axis is None else {"axis": axis}, name=f"{name}_DequantizeLinear"
         )
-        node.outputs[0].name = f"{name}_dequantized"
+        node.outputs[0].name = self._free_name(f"{name}_dequantized")
         node.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
         self.graph.insert_before(self.graph[0], node)
         return node.outputs[0]
@@ -116,21 +119,21 @@ class Writer:
     def _write_pair(self, value: ir.Value, parameters: ActivationParameters) -> None:
         """Let all readers of `value` read it through QuantizeLinear and DequantizeLinear."""
         uses, is_output, name = list(value.uses()), value.is_graph_output(), str(value.name)
-        scale = self._constant(self._free_name(f"{name}_scale"), np.float32(parameters.scale))
+        scale = self._constant(f"{name}_scale", np.float32(parameters.scale))
         zero_point = np.array(parameters.zero_point, dtype=self.types.activations)
-        point = self._constant(self._free_name(f"{name}_zero_point"), zero_point)
+        point = self._constant(f"{name}_zero_point", zero_point)
         quantize = ir.node("QuantizeLinear", [value, scale, point], name=f"{name}_QuantizeLinear")
         quantize.outputs[0].name = self._free_name(f"{name}_quantized")
         dequantize = ir.node("DequantizeLinear", [quantize.outputs[0], scale, point], name=f"{name}_DequantizeLinear")
         dequantize.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
         dequantize.outputs[0].shape = value.shape
-        dequantize.outputs[0].name = f"{name}_dequantized"
+        dequantize.outputs[0].name = self._free_name(f"{name}_dequantized")
         self._insert_behind(value, [quantize, dequantize])
         for use in uses:
             use.node.replace_input_with(use.idx, dequantize.outputs[0])
         if is_output:
             self.graph.outputs[self.graph.outputs.index(value)] = dequantize.outputs[0]
-            value.name, dequantize.outputs[0].name = f"{name}_float", name
+            value.name, dequantize.outputs[0].name = self._free_name(f"{name}_float"), name
 
     def _insert_behind(self, value: ir.Value, nodes: list[ir.Node]) -> None:
         producer = value.producer()
@@ -151,8 +154,9 @@ class Writer:
     def _free_name(self, name: str) -> str:
         """`name`, with a number behind it where the graph has that name already."""
         candidate, number = name, 1
-        while candidate in self.graph.initializers:
+        while candidate in self._names:
             candidate, number = f"{name}_{number}", number + 1
+        self._names.add(candidate)
         return candidate
 
     def _drop_unused_constants(self) -> None:
@@ -162,13 +166,15 @@ class Writer:
                 del self.graph.initializers[name]
 
 
-def _channel_axis(node: ir.Node) -> int:
-    """Axis of output channels in a node's weight."""
-    if node.op_type == "Conv":
-        return 0
-    if node.op_type == "Gemm" and "transB" in node.attributes and node.attributes["transB"].as_int():
-        return 0
-    return 1
+def _value_names(graph: ir.Graph) -> set[str]:
+    """Names of all values, which must stay unique in the whole graph."""
+    made = {str(output.name) for node in ir.traversal.RecursiveGraphIterator(graph) for output in node.outputs}
+    return made | set(graph.initializers) | {str(value.name) for value in graph.inputs}
+
+
+def _bias_per_channel(bias: ir.Value, channels: int) -> Any:
+    """(channel,) float32 bias; a single number stands for all channels."""
+    return np.ascontiguousarray(np.broadcast_to(_array(bias).reshape(-1), (channels,)))
 
 
 def _array(value: ir.Value) -> Any:
