@@ -27,7 +27,7 @@ def _value(name: str, *shape: int | str, dtype: int = TensorProto.FLOAT) -> Any:
 def _weights(generator: np.random.Generator, **shapes: tuple[int, ...]) -> list[Any]:
     """Constants with normal values that keep activations near 1."""
     return [
-        numpy_helper.from_array(generator.standard_normal(shape).astype(np.float32) / np.sqrt(np.prod(shape[1:])), name)
+        numpy_helper.from_array((generator.standard_normal(shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32), name)
         for name, shape in shapes.items()
     ]
 

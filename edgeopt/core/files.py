@@ -12,6 +12,10 @@ from pathlib import Path
 
 from edgeopt.errors import InputError
 
+_WRITE_HINT = "check the disk and its permissions, or choose another place with -o"
+
+_WRITE_HINT = "check the disk and its permissions, or choose another place with -o"
+
 
 def require_regular_file(path: Path, *, what: str) -> Path:
     """`path`, when it is a readable regular file that is not empty.
@@ -56,7 +60,7 @@ def require_writable(path: Path, *, force: bool) -> None:
     try:
         is_folder, is_special = path.is_dir(), path.exists() and not path.is_file()
     except OSError as error:
-        raise InputError(f"output `{path}` cannot be written: {_reason(error)}") from error
+        raise InputError(f"output `{path}` cannot be written: {_reason(error)}", hint=_WRITE_HINT) from error
     if is_folder:
         raise InputError(f"output `{path}` is a folder", hint="name a file in it")
     if is_special:
@@ -66,7 +70,7 @@ def require_writable(path: Path, *, force: bool) -> None:
     if not path.parent.is_dir():
         raise InputError(f"the folder of output `{path}` does not exist", hint=f"mkdir -p '{path.parent}'")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"output `{path}` cannot be written: `{path.parent}` is not writable")
+        raise InputError(f"output `{path}` cannot be written: `{path.parent}` is not writable", hint=_WRITE_HINT)
 
 
 @contextlib.contextmanager
@@ -81,7 +85,7 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
         os.close(handle)
     except (OSError, ValueError) as error:
-        raise InputError(f"output `{path}` cannot be written: {_reason(error)}") from error
+        raise InputError(f"output `{path}` cannot be written: {_reason(error)}", hint=_WRITE_HINT) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -91,7 +95,7 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
         else:
             _rename_new(temporary, path)
     except OSError as error:
-        raise InputError(f"output `{path}` cannot be written: {_reason(error)}") from error
+        raise InputError(f"output `{path}` cannot be written: {_reason(error)}", hint=_WRITE_HINT) from error
     finally:
         temporary.unlink(missing_ok=True)
 

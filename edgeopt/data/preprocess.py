@@ -37,11 +37,6 @@ class Preprocess:
         if any(value <= 0 for value in self.std):
             raise InputError(f"`std` is `{min(self.std)}`", hint="every std must be above 0")
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether samples pass unchanged."""
-        return self == Preprocess()
-
     def apply(self, samples: Array, shape: tuple[int | str, ...]) -> Array:
         """Samples (sample, ...), scaled to float32 if at all, laid out for a model input of `shape` (batch first)."""
         if self.layout and samples.ndim == 4 and not _fits(samples.shape[1:], shape[1:]):

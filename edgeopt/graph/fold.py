@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 _TWO_GIBIBYTES = 1 << 31
 
 
-def folded(model: onnx.ModelProto, *, where: str, axes: dict[str, int] | None = None) -> onnx.ModelProto:
+def folded(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
     """`model` after ONNX Runtime's basic graph rewrites.
 
     Args:
         model: A model with its data in memory.
         where: What to call it in an error.
-        axes: Lengths to bind named free axes to, as in `{"batch": 1}`.
 
     Raises:
         InputError: ONNX Runtime does not take the model.
@@ -38,8 +37,6 @@ def folded(model: onnx.ModelProto, *, where: str, axes: dict[str, int] | None = 
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    for name, length in (axes or {}).items():
-        options.add_free_dimension_override_by_name(name, length)
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
         source: str | bytes = model.SerializeToString() if model.ByteSize() < _TWO_GIBIBYTES else ""

@@ -71,13 +71,16 @@ def read_proto(path: Path) -> onnx.ModelProto:
     for magic, what, hint in _IMPOSTORS:
         if head.startswith(magic):
             raise InputError(f"`{path}` {what}", hint=hint)
+    not_a_model = InputError(
+        f"`{path}` is not an ONNX model, or is cut off", hint="export or download it again; is it complete?"
+    )
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except (DecodeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"`{path}` is not an ONNX model, or is cut off", hint="export or download it again; is it complete?"
-        ) from error
-    if not model.ir_version or not model.graph.output or not model.opset_import:
+        raise not_a_model from error
+    if not model.ir_version or not model.HasField("graph"):
+        raise not_a_model
+    if not model.graph.output or not model.opset_import:
         raise InputError(f"`{path}` holds no usable ONNX graph", hint="export it again, with torch.onnx.export or such")
     external_files(path, model)
     return model

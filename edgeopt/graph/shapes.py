@@ -30,12 +30,6 @@ class TensorType:
         return int(np.ceil(self.elements * self.item_bytes))
 
 
-def free_axes(model: onnx.ModelProto) -> list[str]:
-    """Names of the free axes of the inputs, each once."""
-    names = (axis.dim_param for value in model.graph.input for axis in value.type.tensor_type.shape.dim)
-    return list(dict.fromkeys(name for name in names if name))
-
-
 def bind_free_axes(model: onnx.ModelProto, *, batch: int = 1) -> None:
     """Bind, in place, every free axis of the inputs: the first one to `batch`, others to 1."""
     for value in model.graph.input:

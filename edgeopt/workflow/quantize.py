@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset, Split, split_dataset
@@ -17,15 +17,16 @@ from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.core.target import HOST, load_target
 from edgeopt.data.preprocess import Preprocess
+from edgeopt.errors import InputError
+from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
+from edgeopt.measure.latency import Plan, measure_models
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.step import Quantize, RangeMethod, Scheme
+from edgeopt.workflow.bench import BenchResult, bench_result
+from edgeopt.workflow.evaluate import predictions_of
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
 from edgeopt.workflow.progress import Report, counter, silent
-
-if TYPE_CHECKING:
-    from edgeopt.judge.compare import AccuracyComparison
-    from edgeopt.workflow.bench import BenchResult
 
 SAMPLES = 200
 SYNTHETIC_SAMPLES = 32
@@ -40,6 +41,7 @@ class QuantizeResult:
     Attributes:
         source: The model it was made from.
         artifact: The model that was made; None on a dry run.
+        is_float: Whether it is the float model after all, since int8 was slower and latency preferred.
         step: What the step did.
         calibration: Samples that ranges were taken from.
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
@@ -49,12 +51,13 @@ class QuantizeResult:
     """
 
     source: Artifact
-    artifact: Artifact | None
+    artifact: Artifact | None = None
+    is_float: bool = False
     step: StepReport
     calibration: Dataset
-    accuracy: AccuracyComparison | None
-    timing: BenchResult | None
-    warnings: tuple[str, ...]
+    accuracy: AccuracyComparison | None = None
+    timing: BenchResult | None = None
+    warnings: tuple[str, ...] = ()
     environment: dict[str, Any]
 
     @property
@@ -87,6 +90,7 @@ class QuantizeResult:
         return {
             "input": self.source.as_json(),
             "output": self.artifact.as_json() if self.artifact else None,
+            "output_is_float": self.is_float,
             **self.step.details,
             "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
@@ -139,38 +143,41 @@ def quantize(
         ToolFailed: A measuring process crashed.
     """
     source = model_artifact(model)
-    device = load_target(target)
+    load_target(target)
     path = Path(output) if output else source.path.with_suffix(".int8.onnx")
     if not dry_run:
-        require_writable(path, force=force)
+        _require_output(path, source, force=force)
     step = Quantize(scheme=scheme, per_channel=per_channel, target=target, range=range)
     split = _split(source, data, samples, seed, preprocess)
+    # The original is evaluated first: labels that do not fit end the command before anything is written.
+    is_judged = measure and not dry_run and data is not None and len(split.judged) > 0
+    before = predictions_of(source, split.judged, report=report, stage="evaluating the original") if is_judged else None
     apply = partial(step.apply, source.path, data=split.calibration, progress=counter(report, "calibrating"))
-    done = _apply(apply, path, force=force, dry_run=dry_run)
-    warnings = [*done.warnings, *_data_warnings(split, data, samples)]
-    artifact = None if dry_run else _with_lineage(model_artifact(path), source, step, split, seed)
-    accuracy = timing = None
-    if artifact and measure:
-        if data and len(split.judged):
-            accuracy = _accuracy(source, artifact, split.judged, seed, report)
-        if device.is_host:
-            timing = _timing(source, artifact, seed, report)
-            warnings += timing.warnings
-            warnings += _latency_warnings(timing, artifact, prefer)
-            if prefer == "latency" and timing.comparisons[0].verdict == "slower":
-                artifact = _float_after_all(source, artifact)
-        else:
-            warnings.append(f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it")
-    return QuantizeResult(
+    result = QuantizeResult(
         source=source,
-        artifact=artifact,
-        step=done,
+        step=_apply(apply, path, force=force, dry_run=dry_run),
         calibration=split.calibration,
-        accuracy=accuracy,
-        timing=timing,
-        warnings=tuple(warnings),
         environment=environment(),
     )
+    result = replace(result, warnings=(*result.step.warnings, *_data_warnings(split, data, samples)))
+    if dry_run:
+        return result
+    result = replace(result, artifact=_with_lineage(model_artifact(path), source, step, split, seed))
+    if before is not None:
+        after = predictions_of(_made(result), split.judged, report=report, stage="evaluating int8")
+        result = replace(result, accuracy=compare_predictions(before, after, seed=seed))
+    return _timed(result, target, prefer, seed, report) if measure else result
+
+
+def _made(result: QuantizeResult) -> Artifact:
+    assert result.artifact is not None
+    return result.artifact
+
+
+def _require_output(path: Path, source: Artifact, *, force: bool) -> None:
+    if path.resolve() == source.path.resolve():
+        raise InputError(f"output `{path}` is the model itself", hint="choose another name with -o")
+    require_writable(path, force=force)
 
 
 def _split(source: Artifact, data: Named | None, samples: int, seed: int, preprocess: Preprocess | None) -> Split:
@@ -193,22 +200,21 @@ def _apply(apply: Callable[..., StepReport], path: Path, *, force: bool, dry_run
         return apply(output=temporary)
 
 
-def _accuracy(source: Artifact, artifact: Artifact, judged: Dataset, seed: int, report: Report) -> AccuracyComparison:
-    from edgeopt.judge.compare import compare_predictions
-    from edgeopt.workflow.evaluate import predictions_of
-
-    before = predictions_of(source, judged, report=report, stage="evaluating the original")
-    after = predictions_of(artifact, judged, report=report, stage="evaluating int8")
-    return compare_predictions(before, after, seed=seed)
-
-
-def _timing(source: Artifact, artifact: Artifact, seed: int, report: Report) -> BenchResult:
-    from edgeopt.measure.latency import Plan, measure_models
-    from edgeopt.workflow.bench import bench_result
-
-    plan = Plan(runtime=runtime_for(source, None), processes=PROCESSES, seed=seed)
-    timings = measure_models([source.path, artifact.path], plan, progress=counter(report, "measuring"))
-    return bench_result([source, artifact], plan, timings, has_base=True)
+def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, report: Report) -> QuantizeResult:
+    """`result` with latency against the source; under `prefer latency` with the float model where int8 is slower."""
+    if target != HOST:
+        told = f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it"
+        return replace(result, warnings=(*result.warnings, told))
+    models = [result.source, _made(result)]
+    plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
+    timings = measure_models([model.path for model in models], plan, progress=counter(report, "measuring"))
+    timing = bench_result(models, plan, timings, has_base=True)
+    is_slower = timing.comparisons[0].verdict == "slower"
+    warnings = [*result.warnings, *timing.warnings, *_latency_warnings(timing, _made(result), prefer)]
+    result = replace(result, timing=timing, warnings=tuple(warnings))
+    if not is_slower or prefer != "latency":
+        return result
+    return replace(result, artifact=_float_after_all(result.source, _made(result)), is_float=True)
 
 
 def _data_warnings(split: Split, data: Named | None, samples: int) -> list[str]:
@@ -220,7 +226,7 @@ def _data_warnings(split: Split, data: Named | None, samples: int) -> list[str]:
     drawn = len(split.calibration)
     if drawn < samples:
         warnings.append(
-            f"calibrated on {drawn} samples, fewer than the {samples} asked for: the data holds no more to spare"
+            f"calibrated on {drawn} sample(s), fewer than the {samples} asked for: the data holds no more to spare"
         )
     if split.judged.labels is None:
         warnings.append("accuracy is unproven: the data has no labels (`y`); flips and signal-to-noise are measured")

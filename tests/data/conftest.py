@@ -11,7 +11,7 @@ Inputs = tuple[TensorSpec, ...]
 
 @pytest.fixture(scope="session")
 def features() -> Inputs:
-    """x: three features."""
+    """features: three numbers."""
     return (TensorSpec(name="features", shape=("batch", 3), dtype="float32"),)
 
 

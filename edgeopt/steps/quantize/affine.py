@@ -65,11 +65,16 @@ class QuantizedWeight:
 
 
 def weight_scale(weight: Floats, *, axis: int | None, limit: int) -> Floats:
-    """Symmetric scales: the largest magnitude per channel over `limit`; 1 for a channel of zeros."""
+    """Symmetric scales: the largest magnitude per channel over `limit`.
+
+    A channel of zeros takes the largest scale of the others, or 1: its scale is a factor of the scale of its bias, which
+    is all that the channel gives, so it must be as fine as theirs.
+    """
     magnitude = np.abs(weight.astype(np.float64))
     largest = magnitude.max() if axis is None else magnitude.max(axis=_other_axes(weight, axis))
     scale = np.asarray(largest / limit)
-    return np.where(scale < _SMALLEST_SCALE, 1.0, scale).astype(np.float32)
+    is_zero = scale < _SMALLEST_SCALE
+    return np.where(is_zero, 1.0 if is_zero.all() else scale.max(), scale).astype(np.float32)
 
 
 def scale_for_bias(scale: Floats, bias: Floats, input_scale: float) -> Floats:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import replacing
 from edgeopt.core.target import HOST, load_target
-from edgeopt.errors import InputError, Unsupported
+from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.padding import merge_padding
@@ -49,6 +49,17 @@ class Quantize:
     target: str = HOST
     range: RangeMethod = "auto"
 
+    def __post_init__(self) -> None:
+        for option, value, choices in (
+            ("scheme", self.scheme, get_args(Scheme)),
+            ("range", self.range, get_args(RangeMethod)),
+        ):
+            if value not in choices:
+                raise InputError(f"`{option}` of quantize is `{value}`", hint=near_names(str(value), choices))
+        for option, value, kind in (("per_channel", self.per_channel, bool), ("target", self.target, str)):
+            if not isinstance(value, kind):
+                raise InputError(f"`{option}` of quantize is `{value}`", hint=f"it takes a `{kind.__name__}`")
+
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the int8 model `output` from the float model `source`, calibrated on `data`.
 
@@ -61,6 +72,9 @@ class Quantize:
         types = int8_types(load_target(self.target))
         warnings = _upgrade_opset(model, source)
         model = folded(model, where=str(source))
+        if _has_cast_constants(model):
+            # ONNX Runtime widens float16 weights behind its constant folding; the next one folds the casts.
+            model = folded(model, where=str(source))
         merge_padding(model.graph)
         result, placement = self._quantized(model, types, data, source, progress)
         result.producer_name = "edgeopt"
@@ -121,6 +135,11 @@ def _require_float(model: onnx.ModelProto, source: Path) -> None:
             f"`{source}` holds `{_ML_DOMAIN}` operators (trees, scalers), which have no int8 kernels",
             hint="`edgeopt bench` and `edgeopt evaluate` take it as it is",
         )
+
+
+def _has_cast_constants(model: onnx.ModelProto) -> bool:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return any(node.op_type == "Cast" and node.input[0] in constants for node in model.graph.node)
 
 
 def _upgrade_opset(model: onnx.ModelProto, source: Path) -> list[str]:

@@ -39,10 +39,12 @@ class Writer:
     per_channel: bool
     _weights: dict[tuple[str, str, int | None], tuple[QuantizedWeight, ir.Value]] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
+    _node_names: set[str] = field(default_factory=set)
 
     def write(self) -> None:
         """Write weights, biases and pairs; drop clamps that ranges perform and constants that nobody reads."""
         self._names = _value_names(self.graph)
+        self._node_names = {str(node.name) for node in ir.traversal.RecursiveGraphIterator(self.graph)}
         for node in self.placement.nodes:
             if node.op_type in ("Conv", "Gemm", "MatMul") and constant(node.inputs[1]):
                 self._write_weight(node)
@@ -94,13 +96,16 @@ class Writer:
             self._constant(f"{name}_scale", scale),
             self._constant(f"{name}_zero_point", zero_point),
         ]
-        node = ir.node(
-            "DequantizeLinear", inputs, {} if axis is None else {"axis": axis}, name=f"{name}_DequantizeLinear"
-        )
+        node = self._node("DequantizeLinear", inputs, name=name, axis=axis)
         node.outputs[0].name = self._free_name(f"{name}_dequantized")
         node.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
         self.graph.insert_before(self.graph[0], node)
         return node.outputs[0]
+
+    def _node(self, operator: str, inputs: list[ir.Value], *, name: str, axis: int | None = None) -> ir.Node:
+        """A node whose name is free: ONNX Runtime refuses a graph with two nodes of one name."""
+        attributes = {} if axis is None else {"axis": axis}
+        return ir.node(operator, inputs, attributes, name=_free(f"{name}_{operator}", self._node_names))
 
     def _drop_clamp(self, node: ir.Node) -> None:
         """Let the node before a Relu or Clip write the clamp's output itself."""
@@ -122,9 +127,9 @@ class Writer:
         scale = self._constant(f"{name}_scale", np.float32(parameters.scale))
         zero_point = np.array(parameters.zero_point, dtype=self.types.activations)
         point = self._constant(f"{name}_zero_point", zero_point)
-        quantize = ir.node("QuantizeLinear", [value, scale, point], name=f"{name}_QuantizeLinear")
+        quantize = self._node("QuantizeLinear", [value, scale, point], name=name)
         quantize.outputs[0].name = self._free_name(f"{name}_quantized")
-        dequantize = ir.node("DequantizeLinear", [quantize.outputs[0], scale, point], name=f"{name}_DequantizeLinear")
+        dequantize = self._node("DequantizeLinear", [quantize.outputs[0], scale, point], name=name)
         dequantize.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
         dequantize.outputs[0].shape = value.shape
         dequantize.outputs[0].name = self._free_name(f"{name}_dequantized")
@@ -152,18 +157,23 @@ class Writer:
         return value
 
     def _free_name(self, name: str) -> str:
-        """`name`, with a number behind it where the graph has that name already."""
-        candidate, number = name, 1
-        while candidate in self._names:
-            candidate, number = f"{name}_{number}", number + 1
-        self._names.add(candidate)
-        return candidate
+        """`name` for a value, with a number behind it where the graph has that name already."""
+        return _free(name, self._names)
 
     def _drop_unused_constants(self) -> None:
         unused = [name for name, value in self.graph.initializers.items() if not value.uses()]
         for name in unused:
             if not self.graph.initializers[name].is_graph_output():
                 del self.graph.initializers[name]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, with a number behind it where it is among `taken`, which it joins."""
+    candidate, number = name, 1
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    taken.add(candidate)
+    return candidate
 
 
 def _value_names(graph: ir.Graph) -> set[str]:
