@@ -41,7 +41,13 @@ class SmallModels:
 
     @staticmethod
     def model(
-        nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any] = (), *, opset: int = 17, ir: int = 8
+        nodes: list[Any],
+        inputs: list[Any],
+        outputs: list[Any],
+        constants: list[Any] = (),
+        *,
+        opset: int = 17,
+        ir: int = 8,
     ) -> Any:
         """The model of a graph, for cases that none of the builders below covers."""
         graph = helper.make_graph(nodes, "small", inputs, outputs, list(constants))
@@ -76,7 +82,9 @@ class SmallModels:
     def padded(self) -> Any:
         """image (batch, 3, 8, 8) -> Pad by 1 -> Conv 3x3 -> BatchNormalization -> Relu -> features (batch, 4, 8, 8)."""
         generator = np.random.default_rng(2)
-        norm = {name: generator.uniform(0.5, 1.5, 4).astype(np.float32) for name in ("gain", "shift", "mean", "variance")}
+        norm = {
+            name: generator.uniform(0.5, 1.5, 4).astype(np.float32) for name in ("gain", "shift", "mean", "variance")
+        }
         constants = _weights(generator, kernel=(4, 3, 3, 3)) + _constants(**norm, pads=[0, 0, 1, 1, 0, 0, 1, 1])
         nodes = [
             helper.make_node("Pad", ["image", "pads", ""], ["wide"]),
@@ -98,7 +106,10 @@ class SmallModels:
 
     def two_inputs(self) -> Any:
         """left (batch, 3) and right (batch, 3) -> their sum and their difference."""
-        nodes = [helper.make_node("Add", ["left", "right"], ["sum"]), helper.make_node("Sub", ["left", "right"], ["gap"])]
+        nodes = [
+            helper.make_node("Add", ["left", "right"], ["sum"]),
+            helper.make_node("Sub", ["left", "right"], ["gap"]),
+        ]
         inputs = [_value("left", "batch", 3), _value("right", "batch", 3)]
         return self.model(nodes, inputs, [_value("sum", "batch", 3), _value("gap", "batch", 3)])
 
@@ -119,7 +130,9 @@ class SmallModels:
 
     def branch(self) -> Any:
         """x (batch, 3), flag () bool -> x @ kernel where flag, else x; the branches take x from outside."""
-        then = helper.make_graph([helper.make_node("MatMul", ["x", "kernel"], ["product"])], "then", [], [_value("product")])
+        then = helper.make_graph(
+            [helper.make_node("MatMul", ["x", "kernel"], ["product"])], "then", [], [_value("product")]
+        )
         other = helper.make_graph([helper.make_node("Identity", ["x"], ["same"])], "else", [], [_value("same")])
         nodes = [helper.make_node("If", ["flag"], ["y"], name="if", then_branch=then, else_branch=other)]
         for graph in (then, other):
@@ -140,7 +153,9 @@ class SmallModels:
             [_value("going", dtype=TensorProto.BOOL), _value("next", 1, 3)],
         )
         nodes = [helper.make_node("Loop", ["turns", "always", "x"], ["y"], name="loop", body=body)]
-        constants = _weights(np.random.default_rng(6), kernel=(3, 3)) + _constants(turns=np.int64(3), always=np.bool_(True))
+        constants = _weights(np.random.default_rng(6), kernel=(3, 3)) + _constants(
+            turns=np.int64(3), always=np.bool_(True)
+        )
         return self.model(nodes, [_value("x", 1, 3)], [_value("y", 1, 3)], constants)
 
     def qdq(self, *, per_channel: bool = True) -> Any:
@@ -259,7 +274,7 @@ def ends_soon() -> Callable[[Callable[[], object]], None]:
         def call() -> None:
             try:
                 function()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  it is raised again below
                 errors.append(error)
 
         thread = threading.Thread(target=call, daemon=True)

@@ -76,6 +76,9 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False, prog_name="edgeopt")
     except EdgeoptError as error:
         sys.exit(_fail(error.exit_code, error.message, error.hint))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(InputError.exit_code)
     except click.UsageError as error:
         usage = f"{error.ctx.command_path} --help" if error.ctx else "edgeopt --help"
         sys.exit(_fail(InputError.exit_code, error.format_message(), f"see `{usage}`"))

@@ -50,7 +50,9 @@ class Output:
 
     def warn(self, text: str) -> None:
         """A warning, on stderr; --quiet silences it."""
-        self.say(click.style("warning: ", fg="yellow", bold=True) + text)
+        from edgeopt.report.escape import printable
+
+        self.say(click.style("warning: ", fg="yellow", bold=True) + printable(text))
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int], None]]:

@@ -16,28 +16,42 @@ from edgeopt.judge.evidence import Evidence, Finding
 from edgeopt.judge.intervals import Interval, samples_to_decide, wilson_interval
 from edgeopt.judge.metrics import Metric, suited_metric
 from edgeopt.judge.predictions import Predictions, flipped, paired_answers, signal_to_noise_db
-from edgeopt.judge.rules import Rule
+from edgeopt.judge.rules import HOST, Rule
 from edgeopt.judge.statistics import HitShare
 
 # Below about 200 samples an interval of a share is wider than any margin that people set (field/assurance 2.8).
 SMALLEST_SLICE = 200
-_HIT_METRICS = ("accuracy", "top5")
+_COUNTED = ("accuracy", "top5", "flip_rate")
 Rows = NDArray[np.int64]
 
 
 def accuracy_findings(rule: Rule, evidence: Evidence) -> list[Finding]:
     """One finding for all samples, or one per value of the rule's slice column."""
     judge = _JUDGES.get(rule.metric, _task_metric)
+    if rule.target != HOST:
+        evidence = _without_predictions(evidence)
     if not rule.slice_column:
         return [judge(rule, evidence, None)]
     predictions = evidence.candidate.predictions
-    column = predictions.columns.get(rule.slice_column) if predictions else None
+    if predictions is None:
+        return [Finding(missing=f"slices need predictions, and there are none of `{rule.target}`")]
+    column = predictions.columns.get(rule.slice_column)
     if column is None:
         return [Finding(missing=f"the data has no column `{rule.slice_column}`")]
     return [
         _slice_finding(rule, evidence, judge, f"{rule.slice_column}={value}", np.flatnonzero(column == value))
         for value in np.unique(column)
     ]
+
+
+def _without_predictions(evidence: Evidence) -> Evidence:
+    """The evidence for another target: predictions are made on this machine, and say nothing of it."""
+    baseline = evidence.baseline
+    return replace(
+        evidence,
+        candidate=replace(evidence.candidate, predictions=None),
+        baseline=replace(baseline, predictions=None) if baseline else None,
+    )
 
 
 _Judge = Callable[[Rule, Evidence, Rows | None], Finding]
@@ -68,7 +82,7 @@ def _pair(evidence: Evidence, rows: Rows | None) -> tuple[Predictions, Predictio
 def _flip_rate(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
     pair = _pair(evidence, None)
     if isinstance(pair, str):
-        return Finding(missing=pair)
+        return _recorded_difference(rule, evidence, rows, pair)
     changed = flipped(*pair) if rows is None else flipped(*pair)[rows]
     flips, n = int(changed.sum()), len(changed)
     estimate = Estimate(
@@ -82,9 +96,19 @@ def _flip_rate(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
 def _sqnr(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
     pair = _pair(evidence, rows)
     if isinstance(pair, str):
-        return Finding(missing=pair)
+        return _recorded_difference(rule, evidence, rows, pair)
     value = signal_to_noise_db(pair[0].scores, pair[1].scores)
     return _absolute(rule, Estimate(value=value, basis=f"over {pair[0].n} samples"))
+
+
+def _recorded_difference(rule: Rule, evidence: Evidence, rows: Rows | None, reason: str) -> Finding:
+    """A difference that `compare` recorded, where it was one from this very baseline; else `reason`."""
+    own, baseline = evidence.candidate.find(rule.metric, rule.target), evidence.baseline
+    if own is None or rows is not None or (baseline and own.details.get("baseline") != baseline.sha256):
+        return Finding(missing=reason)
+    value, n = own.samples[0][0], int(own.details.get("n", 0))
+    estimate = Estimate(value=value, basis=f"over {n} samples") if rule.metric == "sqnr" else _recorded(own)
+    return _absolute(rule, estimate, own.origin)
 
 
 _JUDGES: dict[str, _Judge] = {"flip_rate": _flip_rate, "sqnr": _sqnr}
@@ -111,7 +135,7 @@ def _task_metric(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
         return _absolute(rule, estimate)
     measurement = evidence.candidate.find(rule.metric, rule.target)
     if measurement is None or rows is not None:
-        return Finding(missing=f"`{rule.metric}` was not measured: labelled data is needed")
+        return Finding(missing=f"`{rule.metric}` was not measured on `{rule.target}`: labelled data is needed")
     return _absolute(rule, _recorded(measurement), measurement.origin)
 
 
@@ -159,7 +183,7 @@ def _chosen(answers: Answers, rows: Rows | None) -> Answers:
 def _recorded(measurement: Measurement) -> Estimate:
     """A figure of which only the value and the number of samples are known."""
     value, n = measurement.samples[0][0], int(measurement.details.get("n", 0))
-    if measurement.metric not in _HIT_METRICS or n == 0:
+    if measurement.metric not in _COUNTED or n == 0:
         return Estimate(value=value, interval=lambda _: (-np.inf, np.inf), basis="its interval is not known")
     return Estimate(
         value=value, interval=lambda confidence: wilson_interval(value * n, n, confidence), basis=f"{n} samples"

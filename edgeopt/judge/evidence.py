@@ -18,7 +18,7 @@ class Side:
 
     Attributes:
         sha256: Digest of the artifact.
-        machine: Identity of the machine that the figures come from.
+        machine: Identity of the machine that the figures come from, where their own `machine` does not say another.
         measurements: All that was measured of it.
         predictions: Scores per sample, where they are at hand.
     """
@@ -64,6 +64,24 @@ class Finding:
     origin: Origin | None = None
     missing: str = ""
     part: str = ""
+
+
+def unlike(own: Measurement, other: Measurement, evidence: Evidence) -> str:
+    """Why the candidate's figure cannot be held against the baseline's; empty when it can. A size always can."""
+    if own.metric == "size":
+        return ""
+    if own.origin is not other.origin:
+        return f"the candidate's {own.metric} is `{own.origin}`, the baseline's `{other.origin}`"
+    if own.origin is Origin.HOST and _machine(own, evidence.candidate) != _machine(other, evidence.baseline):
+        return "the baseline was measured on another machine; measure it again on this one"
+    for key in ("threads", "batch", "runtime"):
+        if own.details.get(key) != other.details.get(key):
+            return f"`{key}` is {own.details.get(key)} for the candidate and {other.details.get(key)} for the baseline"
+    return ""
+
+
+def _machine(measurement: Measurement, side: Side | None) -> str:
+    return str(measurement.details.get("machine", side.machine if side else ""))
 
 
 def median_of(samples: Sequence[Sequence[float]]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeopt.judge.accuracy_findings import accuracy_findings
 from edgeopt.judge.estimate import Estimate
-from edgeopt.judge.evidence import Evidence, Finding, median_of
+from edgeopt.judge.evidence import Evidence, Finding, median_of, unlike
 from edgeopt.judge.latency_findings import latency_finding
 from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.rules import RULE_METRICS, Rule
@@ -32,6 +32,9 @@ def _plain_finding(rule: Rule, evidence: Evidence) -> Finding:
     other = evidence.baseline.find(name, rule.target) if evidence.baseline else None
     if rule.is_relative and other is None:
         return Finding(missing=f"`{rule.metric}` of the baseline was not measured on `{rule.target}`")
+    reason = unlike(own, other, evidence) if rule.is_relative and other else ""
+    if reason:
+        return Finding(missing=reason)
     value = median_of(own.samples)
     limit = rule.limit(median_of(other.samples) if other else None)
     return Finding(

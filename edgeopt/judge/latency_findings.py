@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeopt.core.measurement import Measurement, Origin
 from edgeopt.judge.estimate import Estimate
-from edgeopt.judge.evidence import Evidence, Finding, Side
+from edgeopt.judge.evidence import Evidence, Finding, unlike
 from edgeopt.judge.intervals import Interval
 from edgeopt.judge.latency import interval_of, quantile_draws, ratio_draws
 from edgeopt.judge.rules import Rule
@@ -70,9 +70,9 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
     other = evidence.baseline.find("latency", rule.target) if evidence.baseline else None
     if other is None or evidence.baseline is None:
         return Finding(missing=f"latency of the baseline was not measured on `{rule.target}`")
-    unlike = _unlike(own, other, evidence.candidate, evidence.baseline)
-    if unlike:
-        return Finding(missing=unlike)
+    reason = unlike(own, other, evidence)
+    if reason:
+        return Finding(missing=reason)
     first, second, quantile = _as_latency(other), _as_latency(own), _QUANTILES[rule.statistic]
     before, after = first.quantile(quantile), second.quantile(quantile)
     slowdowns = _slowdowns(first, second, quantile, evidence.seed) - 1
@@ -89,18 +89,6 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
         shown_limit=rule.limit(before),
         origin=own.origin,
     )
-
-
-def _unlike(own: Measurement, other: Measurement, candidate: Side, baseline: Side) -> str:
-    """Why two latencies cannot be compared; empty when they can."""
-    if own.origin is not other.origin:
-        return f"the candidate's latency is `{own.origin}`, the baseline's `{other.origin}`"
-    if own.origin is Origin.HOST and baseline.machine != candidate.machine:
-        return "the baseline was measured on another machine; measure it again on this one"
-    for key in ("threads", "batch", "runtime"):
-        if own.details.get(key) != other.details.get(key):
-            return f"`{key}` is {own.details.get(key)} for the candidate and {other.details.get(key)} for the baseline"
-    return ""
 
 
 def _are_by_turns(first: _Latency, second: _Latency) -> bool:

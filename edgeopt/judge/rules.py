@@ -171,10 +171,10 @@ def _limit(text: str, limit: str, metric: RuleMetric) -> tuple[bool, Quantity]:
     baseline = _BASELINE.fullmatch(limit)
     if baseline is None:
         return False, _fitting(text, parse_quantity(limit), (metric.dimension,))
-    if baseline["sign"] is None:
-        return True, Quantity(0.0, (metric.relative or (metric.dimension,))[0])
     if not metric.relative:
         raise InputError(f"rule `{text}`: this metric compares with the baseline already", hint="give a plain limit")
+    if baseline["sign"] is None:
+        return True, Quantity(0.0, metric.relative[0])
     quantity = _fitting(text, parse_quantity(baseline["quantity"]), metric.relative)
     sign = -1 if baseline["sign"] == "-" else 1
     return True, Quantity(sign * quantity.value, quantity.dimension)

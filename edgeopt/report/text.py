@@ -37,11 +37,11 @@ def print_view(name: str, record: Record) -> None:
         name: Key of `VIEWS`.
         record: What the command's `--json` prints.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if console.is_terminal:
         console.print(VIEWS[name](record))
         return
-    plain = Console(highlight=False, no_color=True, width=_PIPE_WIDTH, file=io.StringIO())
+    plain = Console(highlight=False, markup=False, no_color=True, width=_PIPE_WIDTH, file=io.StringIO())
     with plain.capture() as capture:
         plain.print(VIEWS[name](record))
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
@@ -169,7 +169,7 @@ def target_view(record: Record) -> RenderableType:
     ]
     for name, figure in record["figures"].items():
         mark = "" if figure["verified"] else ", not verified"
-        facts.append((name, f"{figure['value']:g} {figure['unit']} ({figure['source']}{mark})"))
+        facts.append((name, f"{_figure(figure['value'], figure['unit'])} ({figure['source']}{mark})"))
     return _facts(facts)
 
 
@@ -325,6 +325,7 @@ def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     forms: dict[str, Callable[[float], str]] = {
+        "Hz": lambda hertz: f"{format_count(hertz)}Hz",
         "s": format_seconds,
         "B": format_bytes,
         "%": format_share,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset
-from edgeopt.core.measurement import Origin, single_value
+from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
@@ -69,12 +70,12 @@ def compare(
         artifacts.append({**artifact.as_json(), "role": role})
     comparison = compare_predictions(*both, seed=seed)
     record = {**comparison.as_json(), "origin": Origin.HOST.value}
-    digest = artifacts[-1]["sha256"] if artifacts and artifacts[-1]["role"] == "candidate" else ""
+    digests = {entry["role"]: entry["sha256"] for entry in artifacts}
     run = Run(
         command="compare",
         environment=environment(),
         artifacts=tuple(artifacts),
-        measurements=_measurements(comparison, digest),
+        measurements=_measurements(comparison, digests),
         own={**record, "slices": [], "calibration": None, "robustness": None},
     )
     return CompareResult(comparison=comparison, run=run)
@@ -86,10 +87,12 @@ def _judged(artifact: Artifact, data: Named | None, preprocess: Preprocess | Non
     return judged_rows(data_for(artifact, data, preprocess))
 
 
-def _measurements(comparison: AccuracyComparison, digest: str) -> Any:
+def _measurements(comparison: AccuracyComparison, digests: dict[str, str]) -> tuple[Measurement, ...]:
+    """Figures of the candidate that are differences from the baseline, whose digest they name."""
     figures = {"flip_rate": (comparison.flip_rate, "1"), "sqnr": (comparison.sqnr_db, "dB")}
+    artifact, baseline = digests.get("candidate", ""), digests.get("baseline", "")
     return tuple(
-        single_value(name, value, artifact=digest, unit=unit, origin=Origin.HOST, n=comparison.n)
+        single_value(name, value, artifact=artifact, unit=unit, origin=Origin.HOST, n=comparison.n, baseline=baseline)
         for name, (value, unit) in figures.items()
-        if value is not None
+        if value is not None and math.isfinite(value)
     )

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from edgeopt.core.config import CONFIG_NAME, Config, load_config
-from edgeopt.core.files import replacing
+from edgeopt.core.files import require_writable, sha256_of, write_text
 from edgeopt.core.measurement import Measurement
 from edgeopt.core.run import Run, json_text, run_from_file
 from edgeopt.core.target import load_target
 from edgeopt.errors import InputError
 from edgeopt.judge.evidence import Evidence, Side
 from edgeopt.judge.gate import Verdict, judge
+from edgeopt.judge.predictions import Predictions
 from edgeopt.judge.rules import Rule, parse_rules
 from edgeopt.measure.environment import environment
 from edgeopt.workflow.inputs import Named
@@ -73,22 +74,27 @@ def gate(
     path = Path(config or CONFIG_NAME)
     settings = load_config(path) if config or path.exists() or not runs else None
     parsed = _rules(settings, rules)
+    kept = _baseline_path(baseline, settings, path)
+    if accept:
+        _require_baseline_path(kept)
+    recorded = _recorded_side(kept) if kept and (kept.exists() or (baseline and not accept)) else None
     warnings: list[str] = []
     compared: dict[str, Any] = {}
     if runs:
-        evidence, measurements, artifacts = _from_records([Path(run) for run in runs], baseline, settings, path)
-        evidence = replace(evidence, seed=seed)
+        evidence, measurements, artifacts = _from_records([Path(run) for run in runs])
+        evidence = replace(evidence, baseline=recorded or evidence.baseline, seed=seed)
     else:
         from edgeopt.workflow.gate_measure import measure_for_gate
 
         assert settings is not None
         measured = measure_for_gate(settings, path.parent, parsed, seed=seed, report=report)
         warnings += measured.warnings
-        evidence = Evidence(candidate=measured.candidate, baseline=measured.original, seed=seed)
+        evidence = Evidence(candidate=measured.candidate, baseline=recorded or measured.original, seed=seed)
         measurements, artifacts = measured.measurements, measured.artifacts
         compared = {"latency": measured.latency, "accuracy": measured.accuracy}
-        evidence, told = _with_recorded_baseline(evidence, baseline, settings, path)
-        warnings += told
+        if kept and not recorded and not accept:
+            told = "compared with the original model; keep this run with `--accept`"
+            warnings.append(f"baseline `{kept}` does not exist yet: {told}")
     table = settings.gate if settings else None
     verdict = judge(
         parsed,
@@ -110,8 +116,8 @@ def gate(
             "warnings": warnings,
         },
     )
-    if accept:
-        _accept(run, _baseline_path(baseline, settings, path))
+    if accept and kept:
+        write_text(kept, json_text(run.as_json()), force=True)
     return GateResult(verdict=verdict, run=run, warnings=tuple(warnings))
 
 
@@ -131,55 +137,54 @@ def _rules(settings: Config | None, rules: Sequence[str]) -> tuple[Rule, ...]:
     return parsed
 
 
-def _from_records(
-    paths: Sequence[Path], baseline: Named | None, settings: Config | None, config: Path
-) -> tuple[Evidence, tuple[Measurement, ...], tuple[dict[str, Any], ...]]:
+def _from_records(paths: Sequence[Path]) -> tuple[Evidence, tuple[Measurement, ...], tuple[dict[str, Any], ...]]:
     """Evidence from run records: the candidate is the one artifact that is not marked as a baseline."""
-    records = [run_from_file(path) for path in paths]
-    artifacts = {entry["sha256"]: entry for record in records for entry in record.artifacts}
+    records = [_record(path) for path in paths]
+    artifacts: dict[str, dict[str, Any]] = {}
+    for entry in (entry for record in records for entry in record.artifacts):
+        artifacts[entry["sha256"]] = {**artifacts.get(entry["sha256"], {}), **entry}
     candidates = [digest for digest, entry in artifacts.items() if entry.get("role", "candidate") == "candidate"]
     if len(candidates) != 1:
         named = ", ".join(str(artifacts[digest]["path"]) for digest in candidates) or "none"
         raise InputError(f"the runs hold {len(candidates)} candidates ({named})", hint="give runs of one candidate")
     measurements = tuple(m for record in records for m in record.measurements)
-    machine = str(records[0].environment.get("machine", ""))
-    other = _baseline_path(baseline, settings, config)
     digest = next((found for found, entry in artifacts.items() if entry.get("role") == "baseline"), None)
-    held: Side | None = _side(digest, machine, measurements) if digest else None
-    if other and (baseline or other.exists()):
-        held = _recorded_side(other)
-    evidence = Evidence(candidate=_side(candidates[0], machine, measurements), baseline=held)
+    held = _side(digest, measurements) if digest else None
+    evidence = Evidence(candidate=_side(candidates[0], measurements), baseline=held)
     return evidence, measurements, tuple(artifacts.values())
 
 
-def _side(digest: str, machine: str, measurements: Sequence[Measurement]) -> Side:
+def _record(path: Path) -> Run:
+    """The run in a file, with each measurement told which machine it comes from: others may be merged with it."""
+    record = run_from_file(path)
+    if not all({"sha256", "path"} <= entry.keys() for entry in record.artifacts):
+        raise InputError(f"`{path}` holds an artifact without `sha256` or `path`", hint="write it with `--json` again")
+    machine = {"machine": str(record.environment.get("machine", ""))}
+    told = tuple(replace(m, details={**machine, **m.details}) for m in record.measurements)
+    return replace(record, measurements=told)
+
+
+def _side(digest: str, measurements: Sequence[Measurement]) -> Side:
     own = tuple(m for m in measurements if m.artifact == digest)
-    files = [m.details["predictions"] for m in own if "predictions" in m.details]
-    path = Path(files[-1]["path"]) if files else None
-    predictions = read_predictions(path) if path and path.exists() else None
-    return Side(sha256=digest, machine=machine, measurements=own, predictions=predictions)
+    return Side(sha256=digest, measurements=own, predictions=_predictions(own))
+
+
+def _predictions(measurements: Sequence[Measurement]) -> Predictions | None:
+    """The predictions that the last record names, while the file is the one that was recorded."""
+    files = [m.details["predictions"] for m in measurements if isinstance(m.details.get("predictions"), dict)]
+    path = Path(str(files[-1].get("path"))) if files else None
+    if path is None or not path.is_file() or sha256_of(path) != files[-1].get("sha256"):
+        return None
+    return read_predictions(path)
 
 
 def _recorded_side(path: Path) -> Side:
     """The candidate of a recorded run, which is the baseline of this one."""
-    record = run_from_file(path)
+    record = _record(path)
     entry = next((entry for entry in record.artifacts if entry.get("role", "candidate") == "candidate"), None)
     if entry is None:
         raise InputError(f"baseline `{path}` holds no artifact", hint="write one with `edgeopt gate --accept`")
-    return _side(entry["sha256"], str(record.environment.get("machine", "")), record.measurements)
-
-
-def _with_recorded_baseline(
-    evidence: Evidence, baseline: Named | None, settings: Config, config: Path
-) -> tuple[Evidence, list[str]]:
-    """The recorded baseline in place of the original, where there is one; else what to say about it."""
-    path = _baseline_path(baseline, settings, config)
-    if path is None:
-        return evidence, []
-    if path.exists() or baseline:
-        return replace(evidence, baseline=_recorded_side(path)), []
-    told = f"baseline `{path}` does not exist yet: compared with the original model; keep this run with `--accept`"
-    return evidence, [told]
+    return _side(entry["sha256"], record.measurements)
 
 
 def _baseline_path(baseline: Named | None, settings: Config | None, config: Path) -> Path | None:
@@ -188,8 +193,8 @@ def _baseline_path(baseline: Named | None, settings: Config | None, config: Path
     return config.parent / settings.gate.baseline if settings and settings.gate.baseline else None
 
 
-def _accept(run: Run, path: Path | None) -> None:
+def _require_baseline_path(path: Path | None) -> None:
+    """Refuse `--accept` without a file to write, before anything is measured."""
     if path is None:
         raise InputError("`--accept` has no file to write", hint='name one: `baseline = "baseline.json"` under [gate]')
-    with replacing(path, force=True) as temporary:
-        temporary.write_text(json_text(run.as_json()), encoding="utf-8")
+    require_writable(path, force=True)

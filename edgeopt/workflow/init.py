@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from edgeopt.core.files import require_writable, write_text
 from edgeopt.errors import InputError
+from edgeopt.report.escape import printable
 from edgeopt.workflow.inputs import Named, data_for
 from edgeopt.workflow.inspect import Inspection, inspect
 
@@ -86,13 +87,12 @@ def _configuration(inspection: Inspection, path: Path, data: Named | None, has_l
     accuracy = '"accuracy >= baseline - 1 pt"' if has_labels else '"flip_rate <= 2 %"'
     return template.substitute(
         model=_toml_string(_relative(artifact.path, path.parent)),
-        inputs="; ".join(str(spec) for spec in artifact.inputs),
-        outputs="; ".join(str(spec) for spec in artifact.outputs),
+        inputs=printable("; ".join(str(spec) for spec in artifact.inputs)),
+        outputs=printable("; ".join(str(spec) for spec in artifact.outputs)),
         macs=f"{cost.macs:,}",
         parameters=f"{cost.parameters:,}",
         data=_toml_string(_relative(Path(data), path.parent) if data else "data.npz"),
         accuracy=accuracy,
-        size=f"{max(1, round(artifact.size_bytes / 2000))} KB",
     )
 
 

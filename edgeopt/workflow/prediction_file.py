@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from edgeopt.judge.labels import Task, check_labels, correctness, infer_task
 from edgeopt.judge.predictions import Predictions
 
 _SCORES, _LABELS, _CORRECT = "scores", "y", "correct"
+# What zipfile, zlib and numpy raise on damaged or encrypted archives.
+_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, MemoryError, OSError, RuntimeError, ValueError)
 
 
 def write_predictions(made: Predictions, path: Path, *, force: bool) -> dict[str, str]:
@@ -27,8 +30,11 @@ def write_predictions(made: Predictions, path: Path, *, force: bool) -> dict[str
         arrays[_LABELS] = made.labels
         if infer_task(made.scores, made.labels) is not Task.REGRESSION:
             arrays[_CORRECT] = correctness(made.scores, made.labels)
-    with replacing(path, force=force) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    # numpy.savez takes names as keyword arguments, and the column `file` of an image folder is one of its own.
+    with replacing(path, force=force) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
     return {"path": str(path), "sha256": sha256_of(path)}
 
 
@@ -39,10 +45,12 @@ def read_predictions(path: Path) -> Predictions:
         InputError: Not such a file, or its labels do not fit its scores.
     """
     require_regular_file(path, what="predictions")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"predictions `{path}` are not in an .npz file, or it is cut off", hint=_HINT)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, MemoryError) as error:
+    except _ARCHIVE_ERRORS as error:
         raise InputError(f"predictions `{path}` cannot be read: {error}", hint=_HINT) from error
     if _SCORES not in arrays or arrays[_SCORES].ndim == 0:
         raise InputError(f"`{path}` has no array `{_SCORES}`", hint=_HINT)

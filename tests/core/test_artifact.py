@@ -33,7 +33,9 @@ def test_a_tensor_is_written_with_its_axes() -> None:
     assert str(IMAGE) == "image (batch x 3 x ? x 8) float32"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("m.onnx", "onnx"), ("M.ONNX", "onnx"), ("m.tflite", "tflite"), ("m.pt2", "torch")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("m.onnx", "onnx"), ("M.ONNX", "onnx"), ("m.tflite", "tflite"), ("m.pt2", "torch")]
+)
 def test_the_ending_tells_the_format(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).write_bytes(b"content")
     artifact = artifact_from_file(tmp_path / name)

@@ -140,7 +140,9 @@ def test_no_class_is_off_its_share_by_a_sample_or_more(labels: list[int], sample
     assert np.abs(drawn - shares).max() < 1
 
 
-@given(part=st.lists(st.sampled_from([CALIBRATION, SELECT, CONFIRM]), min_size=1, max_size=40), samples=st.integers(1, 20))
+@given(
+    part=st.lists(st.sampled_from([CALIBRATION, SELECT, CONFIRM]), min_size=1, max_size=40), samples=st.integers(1, 20)
+)
 def test_rows_of_other_parts_are_never_drawn_or_judged(part: list[str], samples: int) -> None:
     if CALIBRATION not in part:
         return

@@ -108,9 +108,7 @@ def test_a_number_beyond_all_floats_is_no_sample(tmp_path: Path) -> None:
         run_from_file(written(tmp_path, text))
 
 
-def test_a_fifo_does_not_block(
-    fifo: Callable[[str], Path], ends_soon: Callable[[Callable[[], object]], None]
-) -> None:
+def test_a_fifo_does_not_block(fifo: Callable[[str], Path], ends_soon: Callable[[Callable[[], object]], None]) -> None:
     path = fifo("run.json")
     with pytest.raises(InputError, match="is not a regular file"):
         ends_soon(lambda: run_from_file(path))

@@ -72,7 +72,9 @@ def test_a_profile_of_the_users_own_is_named_by_its_path(tmp_path: Path) -> None
     assert load_target(str(path)).name == "my-board"
 
 
-@pytest.mark.parametrize(("name", "hint"), [("rpi-4", "did you mean `rpi4`"), ("rp5", "`rpi5`"), ("???", "known: host, ")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("rpi-4", "did you mean `rpi4`"), ("rp5", "`rpi5`"), ("???", "known: host, ")]
+)
 def test_an_unknown_target_is_refused_with_its_near_names(name: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:
         load_target(name)
@@ -108,7 +110,9 @@ def test_a_fifo_as_profile_does_not_block(
 
 
 @pytest.mark.parametrize(
-    "text", ["schema = ", "schema = 1\nschema = 1", "a = " + "[" * 10_000, "a = " + "1" * 10_000], ids=lambda text: text[:20]
+    "text",
+    ["schema = ", "schema = 1\nschema = 1", "a = " + "[" * 10_000, "a = " + "1" * 10_000],
+    ids=lambda text: text[:20],
 )
 def test_what_is_not_toml_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"target profile `my\.toml` is not TOML: "):

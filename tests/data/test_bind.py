@@ -84,20 +84,18 @@ def test_nan_and_infinity_are_refused_with_their_place(value: float) -> None:
     with pytest.raises(InputError) as caught:
         bound(samples, spec("batch", 3))
 
-    assert caught.value.message == (
-        "`x` of `test.npz` holds NaN or infinity in 2 of 5 samples (the first is number 2)"
-    )
+    assert caught.value.message == ("`x` of `test.npz` holds NaN or infinity in 2 of 5 samples (the first is number 2)")
     assert caught.value.hint.startswith("drop or mend these samples")
 
 
 def test_nan_among_the_labels_is_refused() -> None:
-    with pytest.raises(InputError, match="`labels` of `test.npz` holds NaN or infinity in 1 of 2 samples"):
+    with pytest.raises(InputError, match=r"`labels` of `test\.npz` holds NaN or infinity in 1 of 2 samples"):
         bind_dataset(dataset(x=np.zeros((2, 3)), labels=[1.0, np.nan]), (spec("batch", 3),))
 
 
 @pytest.mark.parametrize("labels", [["cat", "dog"], [b"cat", b"dog"]])
 def test_text_labels_are_refused(labels: list[Any]) -> None:
-    with pytest.raises(InputError, match="`labels` of `test.npz` holds text, not numbers") as caught:
+    with pytest.raises(InputError, match=r"`labels` of `test\.npz` holds text, not numbers") as caught:
         bind_dataset(dataset(x=np.zeros((2, 3)), labels=labels), (spec("batch", 3),))
 
     assert caught.value.hint == "write class numbers, 0 for the first class"
@@ -105,7 +103,7 @@ def test_text_labels_are_refused(labels: list[Any]) -> None:
 
 @pytest.mark.parametrize("samples", [["a", "b"], np.zeros(2, np.complex64), np.zeros(2, [("a", "f4")])])
 def test_samples_that_are_no_numbers_are_refused(samples: Any) -> None:
-    with pytest.raises(InputError, match="`x` of `test.npz` holds .*, not numbers"):
+    with pytest.raises(InputError, match=r"`x` of `test\.npz` holds .*, not numbers"):
         bound(samples, spec("batch"))
 
 
@@ -114,7 +112,9 @@ def test_whole_numbers_reach_integer_inputs() -> None:
     assert bound(np.array([[True, False]]), spec("batch", 2, dtype="uint8")).tolist() == [[1, 0]]
 
 
-@pytest.mark.parametrize(("samples", "dtype"), [([[0.5]], "int32"), ([[300]], "uint8"), ([[-1]], "uint8"), ([[1e10]], "int32")])
+@pytest.mark.parametrize(
+    ("samples", "dtype"), [([[0.5]], "int32"), ([[300]], "uint8"), ([[-1]], "uint8"), ([[1e10]], "int32")]
+)
 def test_numbers_that_integer_inputs_cannot_hold_are_refused(samples: Any, dtype: str) -> None:
     with pytest.raises(InputError, match=f"the model takes `{dtype}`") as caught:
         bound(samples, spec("batch", 1, dtype=dtype))

@@ -145,8 +145,12 @@ def test_a_fifo_with_an_images_name_does_not_block(
         ends_soon(lambda: read_image_folder(folder, image))
 
 
-@pytest.mark.parametrize("shape", [("batch", 10), ("batch", 4, 8, 8), ("batch", 3, "height", "width"), (1, "h", "w", 3)])
-def test_a_model_that_takes_no_images_of_one_size_is_refused(folder: Path, paint: Paint, shape: tuple[Any, ...]) -> None:
+@pytest.mark.parametrize(
+    "shape", [("batch", 10), ("batch", 4, 8, 8), ("batch", 3, "height", "width"), (1, "h", "w", 3)]
+)
+def test_a_model_that_takes_no_images_of_one_size_is_refused(
+    folder: Path, paint: Paint, shape: tuple[Any, ...]
+) -> None:
     paint("a/1.png")
     with pytest.raises(InputError, match=r"is a folder of images, but the model takes x \(") as caught:
         read_image_folder(folder, (TensorSpec(name="x", shape=shape, dtype="float32"),))
@@ -156,7 +160,7 @@ def test_a_model_that_takes_no_images_of_one_size_is_refused(folder: Path, paint
 
 def test_a_model_of_two_inputs_is_refused(folder: Path, paint: Paint, image: Inputs) -> None:
     paint("a/1.png")
-    with pytest.raises(InputError, match="but the model takes image .*; image "):
+    with pytest.raises(InputError, match=r"but the model takes image .*; image "):
         read_image_folder(folder, image + image)
 
 

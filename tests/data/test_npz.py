@@ -177,7 +177,9 @@ def test_a_member_that_is_no_array_is_passed_over(save: Callable[..., Path], fea
     assert not (path.parent.parent.parent / "README.txt").exists()
 
 
-@pytest.mark.parametrize("content", [b"text", b"PK\x03\x04 and no more", b"\x93NUMPY\x01\x00", b"version https://git-lfs"])
+@pytest.mark.parametrize(
+    "content", [b"text", b"PK\x03\x04 and no more", b"\x93NUMPY\x01\x00", b"version https://git-lfs"]
+)
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, features: Inputs, content: bytes) -> None:
     path = tmp_path / "data.npz"
     path.write_bytes(content)
@@ -218,5 +220,5 @@ def test_a_fifo_does_not_block(
     fifo: Callable[[str], Path], ends_soon: Callable[[Callable[[], object]], None], features: Inputs
 ) -> None:
     path = fifo("data.npz")
-    with pytest.raises(InputError, match="data `.*` is not a regular file"):
+    with pytest.raises(InputError, match=r"data `.*` is not a regular file"):
         ends_soon(lambda: read_dataset(str(path), features))

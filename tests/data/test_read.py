@@ -54,9 +54,7 @@ def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
     with pytest.raises(InputError, match=f"data `.*{name}` is of no known kind") as caught:
         read_dataset(str(tmp_path / name), features)
 
-    assert caught.value.hint == (
-        "give .npz, .csv, .parquet, a folder of images per class, or `module:function`"
-    )
+    assert caught.value.hint == ("give .npz, .csv, .parquet, a folder of images per class, or `module:function`")
 
 
 @pytest.mark.parametrize("source", ["a" * 5000, "a\0b"])

@@ -128,7 +128,7 @@ def test_too_few_numeric_columns_are_refused_with_those_found(read_text: ReadTex
 
 
 def test_text_in_a_column_named_like_an_input_is_refused(read_text: ReadText, pair: Inputs) -> None:
-    with pytest.raises(InputError, match="`right` of .* holds text, not numbers"):
+    with pytest.raises(InputError, match=r"`right` of .* holds text, not numbers"):
         bind_dataset(read_text("left,right\n1,a\n", pair), pair)
 
 
@@ -138,7 +138,7 @@ def test_two_columns_of_one_name_are_refused(read_text: ReadText, features: Inpu
 
 
 def test_a_part_of_another_name_is_refused(read_text: ReadText, features: Inputs) -> None:
-    with pytest.raises(InputError, match="column `part` of .* holds `test`"):
+    with pytest.raises(InputError, match=r"column `part` of .* holds `test`"):
         read_text("a,b,c,part\n1,2,3,test\n", features)
 
 
@@ -164,7 +164,14 @@ def test_names_with_underscores_stay_text(read_text: ReadText, features: Inputs)
 
 def test_parquet_columns_are_read_like_those_of_a_csv(read_columns: ReadColumns, features: Inputs) -> None:
     data = read_columns(
-        {"a": [1.0, 4.0], "b": [2, 5], "c": [3, 6], "y": [0, 1], "who": ["ann", "bob"], "part": ["calibration", "confirm"]},
+        {
+            "a": [1.0, 4.0],
+            "b": [2, 5],
+            "c": [3, 6],
+            "y": [0, 1],
+            "who": ["ann", "bob"],
+            "part": ["calibration", "confirm"],
+        },
         features,
     )
 
@@ -185,7 +192,7 @@ def test_a_null_in_parquet_is_refused_as_a_feature_and_as_a_label(read_columns: 
 
 
 def test_a_null_among_the_parts_is_refused(read_columns: ReadColumns, features: Inputs) -> None:
-    with pytest.raises(InputError, match="column `part` of .* holds `None`"):
+    with pytest.raises(InputError, match=r"column `part` of .* holds `None`"):
         read_columns({"a": [1, 2], "b": [1, 2], "c": [1, 2], "part": ["confirm", None]}, features)
 
 

@@ -15,10 +15,14 @@ from edgeopt.graph.load import load_onnx
 from edgeopt.graph.shapes import TensorType
 
 
-def macs(operator: str, inputs: list[tuple[int, ...] | None], output: tuple[int, ...] | None, **attributes: Any) -> int | None:
+def macs(
+    operator: str, inputs: list[tuple[int, ...] | None], output: tuple[int, ...] | None, **attributes: Any
+) -> int | None:
     """Multiply-accumulates of one node on tensors of these shapes."""
     names = [f"in{index}" for index in range(len(inputs))]
-    types = {name: TensorType(shape, "float32", 4) for name, shape in zip([*names, "out"], [*inputs, output], strict=True)}
+    types = {
+        name: TensorType(shape, "float32", 4) for name, shape in zip([*names, "out"], [*inputs, output], strict=True)
+    }
     return node_macs(helper.make_node(operator, names, ["out"], **attributes), types)
 
 
@@ -96,7 +100,10 @@ def test_products_inside_a_branch_or_a_loop_make_the_count_a_lower_bound(small_m
 
 def test_constants_in_nodes_are_weights_too(small_models: Any) -> None:
     kernel = small_models.constants(value=np.ones((3, 2), np.float32))[0]
-    nodes = [helper.make_node("Constant", [], ["kernel"], value=kernel), helper.make_node("MatMul", ["x", "kernel"], ["y"])]
+    nodes = [
+        helper.make_node("Constant", [], ["kernel"], value=kernel),
+        helper.make_node("MatMul", ["x", "kernel"], ["y"]),
+    ]
     model = small_models.model(nodes, [small_models.value("x", "n", 3)], [small_models.value("y", "n", 2)])
     cost = cost_of(model, where="m.onnx")
 

@@ -84,8 +84,10 @@ def test_a_model_that_the_runtime_does_not_take_is_refused(small_models: Any) ->
     assert "onnx.checker" in caught.value.hint
 
 
-def test_a_broken_name_is_refused_and_nothing_is_printed(small_models: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    content = small_models.mlp().SerializeToString().replace(b"hidden", b"\xff\xfedden")
+def test_a_broken_operator_is_refused_and_nothing_is_printed(
+    small_models: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = small_models.mlp().SerializeToString().replace(b"Relu", b"\xffelu")
     with pytest.raises(InputError, match=r"ONNX Runtime does not take `m\.onnx`"):
         folded(onnx.load_model_from_string(content), where="m.onnx")
 

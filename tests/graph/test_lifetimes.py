@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -138,8 +139,8 @@ def test_tensors_of_unknown_shape_count_nothing() -> None:
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=10))
 def test_a_chain_needs_its_two_largest_neighbours(sizes: list[int]) -> None:
     names = ["x", *(f"t{index}" for index in range(1, len(sizes)))]
-    nodes = [node("Conv", before, after) for before, after in zip(names, names[1:], strict=False)]
-    expected = max(before + after for before, after in zip(sizes, sizes[1:], strict=False))
+    nodes = [node("Conv", before, after) for before, after in pairwise(names)]
+    expected = max(before + after for before, after in pairwise(sizes))
 
     assert peak(nodes, names[-1], **dict(zip(names, sizes, strict=True))) == expected
 
@@ -148,6 +149,6 @@ def test_a_chain_needs_its_two_largest_neighbours(sizes: list[int]) -> None:
 @given(size=st.integers(1, 1000), length=st.integers(1, 6))
 def test_a_chain_of_operators_in_place_needs_one_buffer(operator: str, size: int, length: int) -> None:
     names = ["x", *(f"t{index}" for index in range(length))]
-    nodes = [node(operator, before, after) for before, after in zip(names, names[1:], strict=False)]
+    nodes = [node(operator, before, after) for before, after in pairwise(names)]
 
     assert peak(nodes, names[-1], **dict.fromkeys(names, size)) == size

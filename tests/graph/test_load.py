@@ -208,9 +208,9 @@ def test_external_data_counts_in_the_size_and_the_digest(save_external: SaveMode
     path = save_external("weights.bin")
     first = onnx_artifact(path)
     assert first.size_bytes == path.stat().st_size + 16
-    assert first.sha256 == hashlib.sha256(
-        f"{sha256_of(path)}\n{sha256_of(tmp_path / 'weights.bin')}".encode()
-    ).hexdigest()
+    assert (
+        first.sha256 == hashlib.sha256(f"{sha256_of(path)}\n{sha256_of(tmp_path / 'weights.bin')}".encode()).hexdigest()
+    )
 
     (tmp_path / "weights.bin").write_bytes(bytes(16))
     assert onnx_artifact(path).sha256 != first.sha256
@@ -225,7 +225,8 @@ def test_external_data_read_in_is_no_file_any_more(save_external: SaveModel, tmp
 
 @pytest.mark.parametrize("place", ["initializer", "attribute", "branch", "sparse"])
 @pytest.mark.parametrize(
-    "location", ["../secret.bin", "a/../../secret.bin", "ABSOLUTE", "/dev/zero", "/etc/passwd", "linked/secret.bin", "sym"]
+    "location",
+    ["../secret.bin", "a/../../secret.bin", "ABSOLUTE", "/dev/zero", "/etc/passwd", "linked/secret.bin", "sym"],
 )
 def test_external_data_outside_the_folder_is_refused(
     save_external: SaveModel, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, location: str, place: str
@@ -312,5 +313,5 @@ def test_external_data_out_of_its_files_bounds_is_refused(save_external: SaveMod
 
 
 def test_external_data_of_a_sparse_tensor_is_refused(save_external: SaveModel) -> None:
-    with pytest.raises(InputError, match="external data of sparse tensor `w` in .* is not read"):
+    with pytest.raises(InputError, match=r"external data of sparse tensor `w` in .* is not read"):
         load_onnx(save_external("weights.bin", place="sparse"))

@@ -18,9 +18,15 @@ PADS = [0, 0, 1, 2, 0, 0, 3, 0]
 
 
 def padded(
-    models: Any, pads: list[int], *, value: float | None = None, own: list[int] | None = None, opset: int = 17, **options: Any
+    models: Any,
+    pads: list[int],
+    *,
+    value: float | None = None,
+    own: list[int] | None = None,
+    opset: int = 17,
+    **options: Any,
 ) -> Any:
-    """image (batch, 3, 8, 8) -> Pad -> Conv 2x2 -> y; `options` are attributes of the Pad or, with `conv_`, of the Conv."""
+    """image (batch, 3, 8, 8) -> Pad -> Conv 2x2 -> y; `options` are attributes of Pad or, with `conv_`, of Conv."""
     constants = models.constants(
         pads=np.array(pads, np.int64),
         value=np.float32(0 if value is None else value),
@@ -132,14 +138,13 @@ def test_a_graph_without_padding_is_left_alone(small_models: Any) -> None:
 @given(
     pads=st.tuples(*[st.integers(0, 3)] * 4),
     own=st.none() | st.lists(st.integers(0, 2), min_size=4, max_size=4),
-    stride=st.integers(1, 2),
-    dilation=st.integers(1, 2),
+    steps=st.tuples(st.integers(1, 2), st.integers(1, 2)),
 )
 def test_merging_never_changes_outputs(
-    small_models: Any, outputs_of: Any, pads: tuple[int, ...], own: list[int] | None, stride: int, dilation: int
+    small_models: Any, outputs_of: Any, pads: tuple[int, ...], own: list[int] | None, steps: tuple[int, int]
 ) -> None:
     widths = [0, 0, *pads[:2], 0, 0, *pads[2:]]
-    model = padded(small_models, widths, own=own, conv_strides=[stride] * 2, conv_dilations=[dilation] * 2)
+    model = padded(small_models, widths, own=own, conv_strides=[steps[0]] * 2, conv_dilations=[steps[1]] * 2)
     result = merged(model)
 
     assert operators(result) == ["Conv"]

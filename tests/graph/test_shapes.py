@@ -34,7 +34,9 @@ def test_free_axes_become_one_and_the_first_the_batch(small_models: Any) -> None
     model.graph.input[1].type.tensor_type.shape.dim[1].dim_value = 0
     bind_free_axes(model, batch=4)
 
-    assert [[axis.dim_value for axis in value.type.tensor_type.shape.dim] for value in model.graph.input] == [[4, 1]] * 2
+    assert [[axis.dim_value for axis in value.type.tensor_type.shape.dim] for value in model.graph.input] == [
+        [4, 1]
+    ] * 2
 
 
 def test_fixed_axes_stay(small_models: Any) -> None:

@@ -67,8 +67,8 @@ class QuantizedWeight:
 def weight_scale(weight: Floats, *, axis: int | None, limit: int) -> Floats:
     """Symmetric scales: the largest magnitude per channel over `limit`.
 
-    A channel of zeros takes the largest scale of the others, or 1: its scale is a factor of the scale of its bias, which
-    is all that the channel gives, so it must be as fine as theirs.
+    A channel of zeros takes the largest scale of the others, or 1: it is a factor of the scale of the channel's bias,
+    which is all that the channel gives, so it must be as fine as theirs.
     """
     magnitude = np.abs(weight.astype(np.float64))
     largest = magnitude.max() if axis is None else magnitude.max(axis=_other_axes(weight, axis))

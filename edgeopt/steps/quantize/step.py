@@ -56,9 +56,10 @@ class Quantize:
         ):
             if value not in choices:
                 raise InputError(f"`{option}` of quantize is `{value}`", hint=near_names(str(value), choices))
-        for option, value, kind in (("per_channel", self.per_channel, bool), ("target", self.target, str)):
-            if not isinstance(value, kind):
-                raise InputError(f"`{option}` of quantize is `{value}`", hint=f"it takes a `{kind.__name__}`")
+        if not isinstance(self.per_channel, bool):
+            raise InputError(f"`per_channel` of quantize is `{self.per_channel}`", hint="write true or false")
+        if not isinstance(self.target, str):
+            raise InputError(f"`target` of quantize is `{self.target}`", hint="name one of `edgeopt targets list`")
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the int8 model `output` from the float model `source`, calibrated on `data`.
