@@ -119,7 +119,7 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
 
 def complete_targets(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of targets that begin with what was typed."""
-    from edgeopt.core.target import target_names
+    from edgeopt.core.profiles import target_names
 
     return [name for name in target_names() if name.startswith(incomplete)]
 

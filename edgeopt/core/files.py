@@ -14,8 +14,6 @@ from edgeopt.errors import InputError
 
 _WRITE_HINT = "check the disk and its permissions, or choose another place with -o"
 
-_WRITE_HINT = "check the disk and its permissions, or choose another place with -o"
-
 
 def require_regular_file(path: Path, *, what: str) -> Path:
     """`path`, when it is a readable regular file that is not empty.

@@ -30,9 +30,11 @@ def read_dataset(source: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
         inputs: What the model takes; readers of images and tables shape the samples by it.
 
     Raises:
-        InputError: No reader takes `source`, or it cannot be read.
+        InputError: No reader takes `source`, it cannot be read, or the model has no inputs.
         ExtraMissing: The reader needs an optional dependency.
     """
+    if not inputs:
+        raise InputError(f"data `{source}` has nowhere to go: the model takes no inputs", hint="leave `--data` out")
     path = Path(source)
     reader = READERS.get(path.suffix.lower())
     if reader is not None:

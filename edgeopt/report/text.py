@@ -87,7 +87,7 @@ def quantize_view(record: Record) -> RenderableType:
 
 def bench_view(record: Record) -> RenderableType:
     """A line per model, and the comparisons."""
-    table = _table("model", "latency p50", "95 % interval", "p90", "per second", "load", "memory", "where")
+    table = _table("model", "latency p50", "95 % interval", "p90", "per second", "load", "memory", "origin", "how")
     for row in record["runs"]:
         latency = row["latency"]
         low, high = latency["ci95"]
@@ -99,8 +99,9 @@ def bench_view(record: Record) -> RenderableType:
             format_seconds(latency["p90"]),
             format_count(row["throughput"]["value"]),
             format_seconds(row["load"]["value"]),
-            f"{format_bytes(row['memory']['value'])} ({format_bytes(row['memory']['model'])} for the model)",
-            f"{row['target']} ({row['origin']}), {row['runtime']}, {threads}, batch {row['batch']}",
+            format_bytes(row["memory"]["value"]),
+            row["origin"],
+            f"{row['runtime']}, {threads}, batch {row['batch']}",
         )
     base = Path(record["runs"][0]["path"]).name
     others = [Path(row["path"]).name for row in record["runs"][1:]]

@@ -11,8 +11,8 @@ from typing import Any
 from edgeopt.core.config import CONFIG_NAME, Config, load_config
 from edgeopt.core.files import require_writable, sha256_of, write_text
 from edgeopt.core.measurement import Measurement
+from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run, json_text, run_from_file
-from edgeopt.core.target import load_target
 from edgeopt.errors import InputError
 from edgeopt.judge.evidence import Evidence, Side
 from edgeopt.judge.gate import Verdict, judge

@@ -9,7 +9,8 @@ from pathlib import Path
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import CONFIG_NAME, load_config
 from edgeopt.core.dataset import CONFIRM, Dataset
-from edgeopt.core.target import HOST, load_target
+from edgeopt.core.profiles import load_target
+from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.load import onnx_artifact

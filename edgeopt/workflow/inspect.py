@@ -8,7 +8,8 @@ from typing import Any
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.measurement import Origin
-from edgeopt.core.target import Target, load_target
+from edgeopt.core.profiles import load_target
+from edgeopt.core.target import Target
 from edgeopt.graph.costs import Cost, cost_of, operators_of
 from edgeopt.graph.load import load_onnx, onnx_artifact
 from edgeopt.graph.quantization import QuantizationState, quantization_state

@@ -14,8 +14,9 @@ from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset, Split, split_dataset
 from edgeopt.core.files import replacing, require_writable
 from edgeopt.core.measurement import Measurement, Origin, single_value
+from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run
-from edgeopt.core.target import HOST, load_target
+from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions

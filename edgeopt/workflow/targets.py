@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from edgeopt.core.target import Sourced, Target, load_target, target_names
+from edgeopt.core.profiles import load_target, target_names
+from edgeopt.core.target import Sourced, Target
 
 
 def list_targets() -> dict[str, Any]:

@@ -43,6 +43,12 @@ def test_batches_are_in_order_and_the_last_may_be_short() -> None:
     assert [batch["x"].ravel().tolist() for batch in dataset(5).batches(2)] == [[0, 1], [2, 3], [4]]
 
 
+def test_a_short_last_batch_is_filled_with_its_first_sample_where_asked() -> None:
+    batches = [batch["x"].ravel().tolist() for batch in dataset(5).batches(3, is_filled=True)]
+
+    assert batches == [[0, 1, 2], [3, 4, 3]]
+
+
 def test_calibration_keeps_the_shares_of_the_classes() -> None:
     split = split_dataset(dataset(100, labels=[0] * 60 + [1] * 30 + [2] * 10), samples=20, seed=0)
 

@@ -62,7 +62,7 @@ def test_pairs_are_samples_and_labels(source: Source, features: Inputs) -> None:
 def test_dicts_carry_inputs_labels_parts_and_columns(source: Source, pair: Inputs) -> None:
     body = """
         yield {"left": np.zeros((2, 1)), "right": np.ones((2, 1)), "y": [0, 1], "who": ["ann", "bob"],
-               "part": ["calibration", "confirm"]}
+               "part": ["calibration", "confirm"], "masks": np.zeros((2, 2)), "classes": ["cat", "dog", "ant"]}
     """
     data = read_factory(source(body), pair)
 

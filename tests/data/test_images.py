@@ -64,11 +64,12 @@ def test_pixels_stay_bytes_and_are_laid_out_as_the_model_wants(folder: Path, pai
 
 def test_images_are_resized_and_turned_grey_where_the_model_wants_it(folder: Path, paint: Paint) -> None:
     paint("a/1.png", (10, 10, 10), (50, 30))
-    grey = (TensorSpec(name="image", shape=(1, 1, 4, 6), dtype="float32"),)
-    data = read_image_folder(folder, grey)
+    for shape in ((1, 1, 4, 6), (1, 4, 6, 1)):
+        grey = (TensorSpec(name="image", shape=shape, dtype="float32"),)
+        data = read_image_folder(folder, grey)
 
-    assert data.inputs["image"].shape == (1, 1, 4, 6)
-    assert set(data.inputs["image"].ravel().tolist()) == {10}
+        assert data.inputs["image"].shape == shape
+        assert set(data.inputs["image"].ravel().tolist()) == {10}
 
 
 def test_hidden_folders_and_other_files_are_no_classes(folder: Path, paint: Paint, image: Inputs) -> None:

@@ -61,3 +61,10 @@ def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
 def test_a_name_that_nothing_can_have_is_refused(features: Inputs, source: str) -> None:
     with pytest.raises(InputError, match="does not exist"):
         read_dataset(source, features)
+
+
+def test_a_model_without_inputs_takes_no_data(digits_data: Path) -> None:
+    with pytest.raises(InputError, match="the model takes no inputs") as caught:
+        read_dataset(str(digits_data), ())
+
+    assert caught.value.hint == "leave `--data` out"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import replacing
-from edgeopt.core.target import HOST, load_target
+from edgeopt.core.profiles import load_target
+from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx

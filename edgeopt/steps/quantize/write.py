@@ -88,7 +88,7 @@ class Writer:
         integers = quantize_bias(values, scale)
         name = f"{bias.name}_quantized"
         axis = 0 if weight.axis is not None else None
-        return self._dequantize(name, integers, np.ascontiguousarray(scale), np.zeros(scale.shape, np.int32), axis)
+        return self._dequantize(name, integers, np.array(scale), np.zeros(scale.shape, np.int32), axis)
 
     def _dequantize(self, name: str, integers: Any, scale: Any, zero_point: Any, axis: int | None) -> ir.Value:
         inputs = [
@@ -113,12 +113,10 @@ class Writer:
         producer = data.producer() if data is not None else None
         assert data is not None
         assert producer is not None
-        name, is_output = output.name, output.is_graph_output()
-        ir.convenience.replace_all_uses_with(output, data)
-        if is_output:
-            self.graph.outputs[self.graph.outputs.index(output)] = data
+        name = output.name
+        ir.convenience.replace_all_uses_with(output, data, replace_graph_outputs=True)
         self.graph.remove(node, safe=True)
-        data.name = name
+        data.name, data.type, data.shape = name, output.type, output.shape
         self.placement.tensors[str(name)] = data
 
     def _write_pair(self, value: ir.Value, parameters: ActivationParameters) -> None:

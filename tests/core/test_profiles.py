@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgeopt.core.host import host_processor
-from edgeopt.core.target import HOST, load_target, target_from_toml, target_names
+from edgeopt.core.profiles import load_target, target_from_toml, target_names
+from edgeopt.core.target import HOST
 from edgeopt.errors import InputError
 
 PROFILE = """

@@ -1,0 +1,159 @@
+"""What every step promises: one suite over all of `STEPS`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.errors import EdgeoptError
+from edgeopt.graph.load import onnx_artifact
+from edgeopt.runners import runner_named
+from edgeopt.steps import STEPS
+from edgeopt.steps.protocol import Step, StepReport
+
+# Builders of the models that every step is tried on: name -> model of `tests/conftest.py`.
+MODELS = ("conv", "conv_fixed_batch", "padded", "mlp", "nhwc", "listed_initializers")
+# Options under which a step has something to do in each of them: on x86 their thin convolutions stay float.
+OPTIONS: dict[str, dict[str, Any]] = {"quantize": {"target": "rpi4"}}
+SaveModel = Callable[..., Path]
+
+
+def kind_of(name: str) -> type:
+    module, _, attribute = STEPS[name].partition(":")
+    kind: type = getattr(import_module(module), attribute)
+    return kind
+
+
+@pytest.fixture(params=sorted(STEPS))
+def step(request: pytest.FixtureRequest) -> Step:
+    made: Step = kind_of(request.param)(**OPTIONS.get(request.param, {}))
+    return made
+
+
+@pytest.fixture(params=MODELS)
+def source(request: pytest.FixtureRequest, small_models: Any, save_model: SaveModel) -> Path:
+    return save_model(getattr(small_models, request.param)())
+
+
+def samples_for(path: Path, count: int = 40) -> Dataset:
+    generator = np.random.default_rng(0)
+    inputs = {
+        spec.name: generator.standard_normal((count, *spec.concrete_shape()[1:])).astype(spec.dtype)
+        for spec in onnx_artifact(path).inputs
+    }
+    return Dataset(inputs=inputs, source="normal samples", indices=np.arange(count))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_a_step_is_a_frozen_dataclass_of_options_under_its_name(name: str) -> None:
+    kind = kind_of(name)
+    step = kind()
+
+    assert dataclasses.is_dataclass(kind)
+    assert kind.name == name
+    assert isinstance(step, Step)
+    assert hash(step) == hash(kind())
+    for field in dataclasses.fields(kind):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(step, field.name, None)
+
+
+def test_a_step_writes_a_valid_model_that_runs(step: Step, source: Path) -> None:
+    output, data = source.with_name("out.onnx"), samples_for(source)
+
+    report = step.apply(source, output, data)
+
+    assert isinstance(report, StepReport)
+    onnx.checker.check_model(onnx.load(output), full_check=True)
+    before, after = onnx_artifact(source), onnx_artifact(output)
+    assert (after.inputs, after.outputs) == (before.inputs, before.outputs)
+    with runner_named("onnxruntime").open(output) as session:
+        size = after.inputs[0].shape[0] if isinstance(after.inputs[0].shape[0], int) else 3
+        answers = session.infer({name: array[:size] for name, array in data.inputs.items()})
+    assert all(np.isfinite(answer).all() and len(answer) == size for answer in answers.values())
+
+
+def test_a_step_leaves_nothing_but_its_output(step: Step, source: Path) -> None:
+    before = digest(source)
+
+    step.apply(source, source.with_name("out.onnx"), samples_for(source))
+
+    assert digest(source) == before
+    assert sorted(path.name for path in source.parent.iterdir()) == ["model.onnx", "out.onnx"]
+
+
+def test_the_same_input_gives_the_same_bytes(step: Step, source: Path) -> None:
+    outputs = [source.with_name(f"{number}.onnx") for number in range(3)]
+
+    for output in outputs:
+        step.apply(source, output, samples_for(source))
+
+    assert len({digest(output) for output in outputs}) == 1
+
+
+def test_a_step_replaces_an_older_output(step: Step, source: Path) -> None:
+    output = source.with_name("out.onnx")
+    output.write_text("older")
+
+    step.apply(source, output, samples_for(source))
+
+    onnx.checker.check_model(onnx.load(output))
+
+
+def test_a_step_tells_how_far_it_is(step: Step, small_models: Any, save_model: SaveModel) -> None:
+    source = save_model(small_models.conv())
+    told: list[tuple[int, int]] = []
+
+    step.apply(source, source.with_name("out.onnx"), samples_for(source), progress=lambda *pair: told.append(pair))
+
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1]
+
+
+def test_what_a_step_reports_is_json(step: Step, small_models: Any, save_model: SaveModel) -> None:
+    import json
+
+    source = save_model(small_models.conv())
+
+    report = step.apply(source, source.with_name("out.onnx"), samples_for(source))
+
+    assert json.loads(json.dumps(report.details, allow_nan=False)) == report.details
+    assert all(isinstance(warning, str) for warning in report.warnings)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"this is no model", b"<!doctype html>", b"\x08\x08\x12"],
+    ids=["empty", "text", "a web page", "cut off"],
+)
+def test_a_file_that_is_no_model_is_refused_and_nothing_is_written(step: Step, tmp_path: Path, content: bytes) -> None:
+    source, output = tmp_path / "model.onnx", tmp_path / "out.onnx"
+    source.write_bytes(content)
+
+    with pytest.raises(EdgeoptError) as caught:
+        step.apply(source, output, Dataset(inputs={}, source="none", indices=np.arange(0)))
+
+    assert "\n" not in caught.value.message
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_a_missing_file_is_refused(step: Step, tmp_path: Path) -> None:
+    with pytest.raises(EdgeoptError, match="does not exist"):
+        step.apply(
+            tmp_path / "none.onnx", tmp_path / "out.onnx", Dataset(inputs={}, source="none", indices=np.arange(0))
+        )
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,103 @@
+"""Networks of one or two layers, placed or quantized in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.steps.protocol import StepReport
+from edgeopt.steps.quantize.place import Placement, place
+from edgeopt.steps.quantize.step import Quantize
+
+SAMPLES = 64
+
+
+def samples_for(model: Any, count: int = SAMPLES, seed: int = 0) -> Dataset:
+    """Standard normal samples for every input that is no constant."""
+    generator = np.random.default_rng(seed)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    arrays = {}
+    for value in model.graph.input:
+        if value.name not in constants:
+            kind = value.type.tensor_type
+            shape = [axis.dim_value for axis in kind.shape.dim[1:]]
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+            arrays[value.name] = generator.standard_normal((count, *shape)).astype(dtype)
+    return Dataset(inputs=arrays, source="normal samples", indices=np.arange(count))
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What the step made of a model."""
+
+    source: Path
+    path: Path
+    report: StepReport
+    samples: Dataset
+
+    @property
+    def model(self) -> Any:
+        return onnx.load(self.path)
+
+    @property
+    def operators(self) -> list[str]:
+        return [node.op_type for node in self.model.graph.node]
+
+    @property
+    def kept_float(self) -> dict[str, str]:
+        return {entry["node"]: entry["reason"] for entry in self.report.details["kept_float"]}
+
+    def constant(self, name: str) -> Any:
+        """The array of an initializer."""
+        found = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        return onnx.numpy_helper.to_array(found[name])
+
+
+@pytest.fixture
+def quantize_model(save_model: Callable[..., Path]) -> Callable[..., Quantized]:
+    """Quantizes a model in memory for ARM, unless options of the step say another target."""
+
+    def quantize(model: Any, data: Dataset | None = None, **options: Any) -> Quantized:
+        source = save_model(model)
+        output = source.with_name("quantized.onnx")
+        samples = data or samples_for(model)
+        report = Quantize(**{"target": "rpi4", **options}).apply(source, output, samples)
+        return Quantized(source, output, report, samples)
+
+    return quantize
+
+
+@pytest.fixture
+def place_model() -> Callable[..., Placement]:
+    """The placement for a model in memory, not folded."""
+
+    def placed(model: Any, thin_channels: int = 0) -> Placement:
+        import onnx_ir as ir
+
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        return place(ir.serde.deserialize_model(inferred).graph, thin_channels=thin_channels)
+
+    return placed
+
+
+@pytest.fixture
+def sqnr_of(outputs_of: Callable[..., Any]) -> Callable[[Quantized], dict[str, float]]:
+    """Signal to quantization noise in dB per output, of models run without fused kernels."""
+
+    def sqnr(made: Quantized) -> dict[str, float]:
+        feeds = made.samples.inputs
+        before, after = outputs_of(onnx.load(made.source), feeds), outputs_of(made.model, feeds)
+        assert list(before) == list(after)
+        return {
+            name: float(10 * np.log10(np.square(before[name]).sum() / np.square(before[name] - after[name]).sum()))
+            for name in before
+        }
+
+    return sqnr
