@@ -209,4 +209,18 @@ def _own_file(path: Path, tensor: onnx.TensorProto) -> Path:
             f"external data `{location}` is a link",
             hint=f"put a copy in its place: cp '{location}' copy && mv copy '{location}'",
         )
+    if not _lies_within(tensor, location.stat().st_size):
+        raise InputError(
+            f"external data of tensor `{tensor.name}` in `{path}` does not lie within its file `{named}`",
+            hint=_EXPORT_HINT,
+        )
     return location
+
+
+def _lies_within(tensor: onnx.TensorProto, size_bytes: int) -> bool:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    try:
+        offset, length = int(entries.get("offset") or 0), int(entries.get("length") or 0)
+    except ValueError:
+        return False
+    return offset >= 0 and length >= 0 and offset + length <= size_bytes

@@ -36,6 +36,7 @@ class Plan:
         batch: Length of free batch axes.
         shapes: Shape per input name, where the user fixed one.
         seed: Seed of the inputs.
+        first_turn: Number of the first process; a later measurement goes on counting.
     """
 
     runtime: str = "onnxruntime"
@@ -44,6 +45,7 @@ class Plan:
     batch: int = 1
     shapes: dict[str, list[int]] = field(default_factory=dict)
     seed: int = 0
+    first_turn: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.threads <= len(usable_cpus()):
@@ -75,6 +77,15 @@ class Timing:
         """Seconds per call, per process in order."""
         return tuple(tuple(value for block in process for value in block) for process in self.latency)
 
+    def joined(self, other: Timing) -> Timing:
+        """Both measurements as one, processes in order."""
+        return Timing(
+            latency=self.latency + other.latency,
+            load=self.load + other.load,
+            memory=self.memory + other.memory,
+            memory_before=self.memory_before + other.memory_before,
+        )
+
     @property
     def calls_per_block(self) -> int:
         """Calls that were timed in a row; the smallest over all processes."""
@@ -83,36 +94,38 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Timings of several models, taken interleaved, and what disturbed them."""
+    """Timings of several models, taken interleaved.
+
+    Attributes:
+        models: One per model.
+        twin: The first model once more, in the same processes; None where it was not asked for.
+        warnings: What disturbed them.
+    """
 
     models: tuple[Timing, ...]
+    twin: Timing | None = None
     warnings: tuple[str, ...]
 
 
-def measure_models(paths: Sequence[Path], plan: Plan, *, progress: Progress | None = None) -> Timings:
+def measure_models(
+    paths: Sequence[Path], plan: Plan, *, has_twin: bool = False, progress: Progress | None = None
+) -> Timings:
     """Time models against each other in fresh processes, interleaved; then load each one alone.
 
     Args:
         paths: Model files, each timed in every process.
         plan: How to measure.
+        has_twin: Time the first model twice in every process, which shows the noise of this machine.
         progress: Called with (done, total) processes.
 
     Raises:
         InputError: The runtime does not take a model.
         ToolFailed: A process crashed or hung.
     """
-    base = Job(
-        kind="latency",
-        runtime=plan.runtime,
-        models=tuple(str(path) for path in paths),
-        threads=plan.threads,
-        cpus=tuple(usable_cpus()[: plan.threads]),
-        batch=plan.batch,
-        shapes=plan.shapes,
-        seed=plan.seed,
-    )
+    base = job_of([*paths, paths[0]] if has_twin else paths, plan)
     alone = [replace(base, kind="footprint", models=(str(path),)) for path in paths for _ in range(FOOTPRINT_PROCESSES)]
-    jobs = [*alone, *(replace(base, turn=turn) for turn in range(plan.processes))]
+    turns = range(plan.first_turn, plan.first_turn + plan.processes)
+    jobs = [*alone, *(replace(base, turn=turn) for turn in turns)]
     load, before = load_average(), disturbance()
     answers = []
     for done, job in enumerate(jobs):
@@ -129,11 +142,26 @@ def measure_models(paths: Sequence[Path], plan: Plan, *, progress: Progress | No
         warnings.append(f"latency was not stable after 1 s of warm-up in {cold} of {len(timed)} processes")
     return Timings(
         models=tuple(_timing(index, answers[: len(alone)], timed) for index in range(len(paths))),
+        twin=_timing(len(paths), [], timed) if has_twin else None,
         warnings=tuple(warnings),
     )
 
 
-def run_job(job: Job) -> dict[str, Any]:
+def job_of(paths: Sequence[Path], plan: Plan) -> Job:
+    """The latency job of one process: all models, on the fastest cores."""
+    return Job(
+        kind="latency",
+        runtime=plan.runtime,
+        models=tuple(str(path) for path in paths),
+        threads=plan.threads,
+        cpus=tuple(usable_cpus()[: plan.threads]),
+        batch=plan.batch,
+        shapes=plan.shapes,
+        seed=plan.seed,
+    )
+
+
+def run_job(job: Job, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> dict[str, Any]:
     """What a fresh process answers to `job`.
 
     Raises:
@@ -143,11 +171,11 @@ def run_job(job: Job) -> dict[str, Any]:
     command = [sys.executable, "-m", "edgeopt.measure.worker"]
     try:
         result = subprocess.run(
-            command, input=job.as_json(), capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+            command, input=job.as_json(), capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ToolFailed(
-            f"measuring `{job.models[0]}` took over {_TIMEOUT_SECONDS} s and was stopped",
+            f"measuring `{job.models[0]}` took over {timeout_seconds:.0f} s and was stopped",
             hint="does the model loop? `edgeopt inspect` shows its MACs",
         ) from error
     if result.returncode != 0:

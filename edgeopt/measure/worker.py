@@ -30,6 +30,8 @@ _SETTLE_SECONDS_THREADED = 0.005  # the other session's idle threads spin for ab
 _WARM_UP_TOLERANCE = 0.02
 _WARM_UP_WINDOW_SECONDS = 0.01
 _WARM_UP_LIMIT_SECONDS = 1.0
+_SOAK_WINDOW_SECONDS = 1.0
+_SOAK_SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class Job:
     """What one process measures.
 
     Attributes:
-        kind: `latency` times all models in turn; `footprint` loads one and reports load time and memory.
+        kind: `latency` times all models in turn; `footprint` loads one and reports load time and memory; `soak` runs
+            one without a pause.
         runtime: Name of the runner.
         models: Paths, opened in this order.
         threads: Threads per inference.
@@ -46,7 +49,7 @@ class Job:
         shapes: Shape per input name, where the user fixed one.
         rounds: Blocks per model, even, so that each order comes up equally often.
         calls: Most timed calls per block.
-        budget_seconds: Time per model; slow models get fewer blocks and calls.
+        budget_seconds: Time per model; slow models get fewer blocks and calls. A soak lasts this long.
         turn: Number of this process; odd ones begin with the last model.
         seed: Seed of the inputs.
     """
@@ -211,7 +214,35 @@ def _involuntary_switches() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
-_KINDS = {"latency": measure_latency, "footprint": measure_footprint}
+def measure_soak(job: Job) -> dict[str, Any]:
+    """Seconds per call of one model that runs for the whole budget, in windows of a second."""
+    session = runner_named(job.runtime).open(Path(job.models[0]), threads=job.threads)
+    call = _checked_call(session, job)
+    _warm_up(call)
+    gc.disable()
+    windows: list[list[float]] = []
+    end = time.perf_counter() + job.budget_seconds
+    while not windows or time.perf_counter() < end:
+        windows.append(_soak_window(call))
+    return {"windows": windows}
+
+
+def _soak_window(call: Callable[[], object]) -> list[float]:
+    """Some of the calls of one second, evenly spaced; all are made, since the load is the point."""
+    clock, end = time.perf_counter_ns, time.perf_counter_ns() + int(_SOAK_WINDOW_SECONDS * 1e9)
+    step = int(_SOAK_WINDOW_SECONDS * 1e9) // _SOAK_SAMPLES
+    samples: list[float] = []
+    due = clock()
+    while not samples or clock() < end:
+        start = clock()
+        call()
+        if start >= due:
+            samples.append((clock() - start) * 1e-9)
+            due += step
+    return samples
+
+
+_KINDS = {"latency": measure_latency, "footprint": measure_footprint, "soak": measure_soak}
 
 
 def main() -> None:

@@ -18,12 +18,13 @@ from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.predictions import Predictions
 from edgeopt.judge.rules import Rule
 from edgeopt.measure.environment import machine_identity
-from edgeopt.measure.latency import Plan, measure_models
-from edgeopt.workflow.bench import BenchResult, bench_result
+from edgeopt.measure.latency import Plan
+from edgeopt.workflow.bench_result import BenchResult
+from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of
 from edgeopt.workflow.inputs import data_for, model_artifact, runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
-from edgeopt.workflow.progress import Report, counter
+from edgeopt.workflow.progress import Report
 from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables
 
 RECORD_FOLDER = ".edgeopt"
@@ -149,8 +150,7 @@ def _timing(
         processes=settings.bench.processes,
         seed=seed,
     )
-    timings = measure_models([model.path for model in models], plan, progress=counter(report, "measuring"))
-    return bench_result(models, plan, timings, has_base=True)
+    return time_by_turns(models, plan, report=report)
 
 
 def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measurement, ...]:

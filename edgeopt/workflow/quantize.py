@@ -21,10 +21,11 @@ from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
-from edgeopt.measure.latency import Plan, measure_models
+from edgeopt.measure.latency import Plan
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.step import Quantize, RangeMethod, Scheme
-from edgeopt.workflow.bench import BenchResult, bench_result
+from edgeopt.workflow.bench_result import BenchResult
+from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.evaluate import predictions_of
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
 from edgeopt.workflow.progress import Report, counter, silent
@@ -208,8 +209,7 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
         return replace(result, warnings=(*result.warnings, told))
     models = [result.source, _made(result)]
     plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
-    timings = measure_models([model.path for model in models], plan, progress=counter(report, "measuring"))
-    timing = bench_result(models, plan, timings, has_base=True)
+    timing = time_by_turns(models, plan, report=report)
     is_slower = timing.comparisons[0].verdict == "slower"
     warnings = [*result.warnings, *timing.warnings, *_latency_warnings(timing, _made(result), prefer)]
     result = replace(result, timing=timing, warnings=tuple(warnings))

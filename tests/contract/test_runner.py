@@ -68,6 +68,13 @@ def test_it_tells_its_name_its_formats_and_its_version(runner: Runner) -> None:
     assert runner.version()
 
 
+def test_its_runtime_can_be_loaded_ahead_and_again(runner: Runner, model: Callable[[str], Path]) -> None:
+    runner.load_runtime()
+    runner.load_runtime()
+    with runner.open(model("mlp")) as session:
+        assert session.infer(feeds_for(session.inputs))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_session_takes_and_gives_what_the_model_does(runner: Runner, model: Callable[[str], Path], name: str) -> None:
     artifact = onnx_artifact(model(name))

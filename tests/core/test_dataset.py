@@ -77,10 +77,16 @@ def test_the_only_sample_calibrates_and_nothing_is_judged() -> None:
     assert (len(split.calibration), len(split.judged)) == (1, 0)
 
 
-def test_labels_that_are_no_classes_are_drawn_from_evenly() -> None:
-    split = split_dataset(dataset(40, labels=np.linspace(0, 1, 40)), samples=10, seed=0)
+@pytest.mark.parametrize("labels", [None, np.linspace(0, 1, 40), np.arange(80).reshape(40, 2)])
+def test_labels_that_are_no_classes_do_not_steer_the_draw(labels: Any) -> None:
+    first, other = (split_dataset(dataset(40, labels=labels), samples=10, seed=seed) for seed in (0, 1))
 
-    assert len(split.calibration) == 10
+    assert len(set(first.calibration.indices.tolist())) == 10
+    assert (
+        first.calibration.indices.tolist()
+        == split_dataset(dataset(40), samples=10, seed=0).calibration.indices.tolist()
+    )
+    assert first.calibration.indices.tolist() != other.calibration.indices.tolist()
 
 
 def test_named_parts_are_taken_at_their_word() -> None:

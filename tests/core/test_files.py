@@ -38,6 +38,12 @@ def test_a_missing_file_without_neighbours_is_refused(tmp_path: Path) -> None:
 
     assert caught.value.hint == "check the path"
 
+    (tmp_path / "d").write_bytes(b"x")
+    with pytest.raises(InputError) as caught:
+        require_regular_file(tmp_path / "c", what="model")
+
+    assert caught.value.hint == "check the path"
+
 
 @pytest.mark.parametrize("name", ["c.**", "c.[", "c", "c."])
 def test_a_missing_file_with_an_odd_ending_is_refused_as_any_other(tmp_path: Path, name: str) -> None:
@@ -128,6 +134,18 @@ def test_an_existing_file_is_not_overwritten_unasked(tmp_path: Path) -> None:
 
     assert "--force" in caught.value.hint
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["out.json", "."])
+def test_no_work_is_done_for_an_output_that_cannot_be(tmp_path: Path, name: str) -> None:
+    (tmp_path / "out.json").write_text("old")
+
+    def work() -> None:
+        with replacing(tmp_path / name, force=name == "."):
+            pytest.fail("worked")
+
+    with pytest.raises(InputError, match="output"):
+        work()
 
 
 def test_force_overwrites(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,10 +23,10 @@ def _fresh() -> Iterator[None]:
     host.host_processor.cache_clear()
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, *, machine: str, cpuinfo: str) -> None:
+def pretend(monkeypatch: pytest.MonkeyPatch, *, machine: str, cpuinfo: str, system: str = "Linux") -> None:
     """Let the system say that it is another."""
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "system", lambda: system)
     real = Path.read_text
 
     def read_text(path: Path, *arguments: str, **options: str) -> str:
@@ -58,6 +59,19 @@ def test_an_arm_board_is_named_by_its_model(monkeypatch: pytest.MonkeyPatch) -> 
     assert processor.model == "Raspberry Pi 5"
     assert processor.architecture == "aarch64"
     assert processor.isa == {"asimd", "asimddp"}
+
+
+@pytest.mark.parametrize(("machine", "isa"), [("arm64", {"asimd", "asimddp", "asimdhp"}), ("x86_64", set())])
+def test_a_mac_is_named_by_sysctl(monkeypatch: pytest.MonkeyPatch, machine: str, isa: set[str]) -> None:
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 0, stdout="Apple M1\n", stderr="")
+
+    pretend(monkeypatch, machine=machine, cpuinfo="", system="Darwin")
+    monkeypatch.setattr(subprocess, "run", run)
+    processor = host.host_processor()
+
+    assert processor.model == "Apple M1"
+    assert processor.isa == isa
 
 
 def test_a_system_that_says_nothing_is_named_by_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,12 @@ def test_free_axes_take_any_length() -> None:
     assert bound(np.zeros((2, 0, 3)), spec("batch", "time", 3)).shape == (2, 0, 3)
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (2, 3, 1), (2, 3, 8, 9)])
+@pytest.mark.parametrize("shape", [(2,), (2, 4), (2, 3, 8), (2, 3, 8, 9), (2, 3, 8, 8, 1)])
 def test_another_shape_is_refused_with_both(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError) as caught:
         bound(np.zeros(shape), IMAGE)
 
-    given_shape = "x".join(str(length) for length in shape[1:])
+    given_shape = "x".join(str(length) for length in shape[1:]) or "scalar"
     assert caught.value.message == f"`image` of `test.npz` has samples of shape {given_shape}, the model takes 3x8x8"
     assert "`edgeopt inspect`" in caught.value.hint
 
@@ -86,6 +86,11 @@ def test_nan_and_infinity_are_refused_with_their_place(value: float) -> None:
 
     assert caught.value.message == ("`x` of `test.npz` holds NaN or infinity in 2 of 5 samples (the first is number 2)")
     assert caught.value.hint.startswith("drop or mend these samples")
+
+
+def test_nan_is_refused_as_such_for_integer_inputs_too() -> None:
+    with pytest.raises(InputError, match="holds NaN or infinity in 1 of 1 samples"):
+        bound([[np.nan]], spec("batch", 1, dtype="int32"))
 
 
 def test_nan_among_the_labels_is_refused() -> None:
@@ -109,6 +114,7 @@ def test_samples_that_are_no_numbers_are_refused(samples: Any) -> None:
 
 def test_whole_numbers_reach_integer_inputs() -> None:
     assert bound([[1.0, -2.0]], spec("batch", 2, dtype="int32")).tolist() == [[1, -2]]
+    assert bound([[0, 255]], spec("batch", 2, dtype="uint8")).tolist() == [[0, 255]]
     assert bound(np.array([[True, False]]), spec("batch", 2, dtype="uint8")).tolist() == [[1, 0]]
 
 

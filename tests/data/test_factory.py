@@ -147,6 +147,7 @@ def test_a_fifo_with_a_scripts_name_does_not_block(
         ("return {'x': np.zeros((2, 3))}", "yields something that is not an array of samples"),
         ("yield {'x': np.array([{}, {}])}", "yields something that is not an array of samples"),
         ("yield [[1, 2, 3], [1, 2]]", "yields a ragged array"),
+        ("yield np.zeros((1, 3)), [0], [0]", "yields a ragged array"),
         ("yield np.zeros((0, 3))", "holds zero samples in `features`"),
         ("yield np.zeros((1, 3))\nyield np.zeros((1, 4))", "yields batches that do not fit together"),
         ("yield np.zeros((1, 3))\nyield np.zeros((1, 3)), [0]", "yields batches of different keys"),

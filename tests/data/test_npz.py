@@ -61,9 +61,10 @@ def test_several_inputs_are_found_by_name(save: Callable[..., Path], pair: Input
 
 
 def test_an_input_called_y_is_no_label(save: Callable[..., Path]) -> None:
-    inputs = tuple(TensorSpec(name=name, shape=("n", 3), dtype="float32") for name in "xy")
+    inputs = tuple(TensorSpec(name=name, shape=("n", 3), dtype="float32") for name in "yx")
     data = read_npz(save(x=X, y=X + 1), inputs)
 
+    np.testing.assert_array_equal(data.inputs["x"], X)
     np.testing.assert_array_equal(data.inputs["y"], X + 1)
     assert data.labels is None
 
@@ -102,6 +103,11 @@ def test_a_wrong_input_name_is_refused_with_what_is_there(save: Callable[..., Pa
 
     assert caught.value.message.endswith("has no array for model input `features`; it holds: images, y")
     assert caught.value.hint == "name the array `features`, or `x`"
+
+
+def test_a_file_without_arrays_is_refused(save: Callable[..., Path], features: Inputs) -> None:
+    with pytest.raises(InputError, match="has no array for model input `features`; it holds: nothing"):
+        read_npz(save(), features)
 
 
 def test_x_does_not_stand_for_one_of_two_inputs(save: Callable[..., Path], pair: Inputs) -> None:

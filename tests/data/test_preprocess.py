@@ -40,9 +40,9 @@ def test_one_number_per_channel_meets_the_last_axis_of_channels_last_data() -> N
     np.testing.assert_allclose(values[..., 2], BYTES[:, 2].astype(np.float32) - 7, rtol=1e-6)
 
 
-@pytest.mark.parametrize("samples", [BYTES, BYTES[:, 0, 0, 0]])
-def test_numbers_that_match_no_axis_are_refused(samples: Any) -> None:
-    with pytest.raises(InputError, match="2 numbers in `mean` or `std`, but samples are ") as caught:
+@pytest.mark.parametrize(("samples", "shape"), [(BYTES, "3x4x5"), (BYTES[:, 0, 0, 0], "scalar")])
+def test_numbers_that_match_no_axis_are_refused(samples: Any, shape: str) -> None:
+    with pytest.raises(InputError, match=f"2 numbers in `mean` or `std`, but samples are {shape}$") as caught:
         Preprocess(mean=(1.0, 2.0)).apply(samples, NCHW)
 
     assert caught.value.hint == "give one number, or one per channel"

@@ -100,9 +100,9 @@ def test_console_block_runs_as_shown(block: str, folder: Path, variables: dict[s
             timeout=_TIMEOUT_SECONDS,
         )
 
-        assert result.returncode == shown.code, f"{shown.command}\n{result.stdout}{result.stderr}"
-        missing = [line for line in shown.lines if _first_column(line) not in result.stdout]
-        assert missing == [], f"{shown.command}\n{result.stdout}"
+        output = result.stdout + result.stderr
+        assert result.returncode == shown.code, f"{shown.command}\n{output}"
+        assert [line for line in shown.lines if _first_column(line) not in output] == [], f"{shown.command}\n{output}"
 
 
 @pytest.mark.parametrize("block", _blocks("python"))

@@ -35,7 +35,7 @@ def macs(
         ("ConvTranspose", [(1, 4, 5, 5), (4, 2, 3, 3)], (1, 2, 7, 7), {}, 4 * 25 * 18),
         ("Gemm", [(2, 6), (6, 5)], (2, 5), {}, 60),
         ("Gemm", [(6, 2), (6, 5)], (2, 5), {"transA": 1}, 60),
-        ("Gemm", [(2, 6), (5, 6)], (2, 5), {"transB": 1}, 60),
+        ("Gemm", [(2, 6), (5, 6)], (2, 5), {"transA": 0, "transB": 1}, 60),
         ("MatMul", [(7, 2, 6), (7, 6, 5)], (7, 2, 5), {}, 420),
         ("MatMul", [(6,), (6,)], (), {}, 6),
         ("LSTM", [(9, 2, 3), (1, 16, 3), (1, 16, 4)], (9, 1, 2, 4), {}, 9 * 2 * (48 + 64)),
@@ -96,6 +96,15 @@ def test_products_inside_a_branch_or_a_loop_make_the_count_a_lower_bound(small_m
 
     assert cost.macs == 0
     assert cost.unknown == ({"branch": "if", "loop": "loop"}[name],)
+
+
+def test_a_branch_without_products_costs_nothing(small_models: Any) -> None:
+    model = small_models.branch()
+    for attribute in model.graph.node[0].attribute:
+        attribute.g.node[0].CopyFrom(helper.make_node("Relu", ["x"], [attribute.g.output[0].name]))
+    cost = cost_of(model, where="m.onnx")
+
+    assert (cost.macs, cost.unknown) == (0, ())
 
 
 def test_constants_in_nodes_are_weights_too(small_models: Any) -> None:

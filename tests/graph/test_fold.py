@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from edgeopt.errors import InputError
+from edgeopt.graph import fold
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 
@@ -52,6 +53,18 @@ def test_initializers_that_were_listed_among_the_inputs_fold_too(small_models: A
 
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     assert [value.name for value in model.graph.input] == ["image"]
+
+
+def test_a_model_too_large_for_one_message_folds_by_way_of_files(
+    small_models: Any, outputs_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = folded(small_models.padded(), where="m.onnx")
+    monkeypatch.setattr(fold, "_TWO_GIBIBYTES", 0)
+    model = folded(small_models.padded(), where="m.onnx")
+
+    assert [node.op_type for node in model.graph.node] == [node.op_type for node in expected.graph.node]
+    feeds = {"image": FLOATS}
+    np.testing.assert_array_equal(outputs_of(model, feeds)["features"], outputs_of(expected, feeds)["features"])
 
 
 def test_names_and_free_axes_of_inputs_and_outputs_stay(small_models: Any) -> None:

@@ -93,9 +93,16 @@ def test_the_float_side_of_a_quantized_tensor_is_never_stored() -> None:
         node("DequantizeLinear", "rq s", "rd"),
         node("Conv", "rd", "y"),
     ]
-    sizes = {"x": 40, "xq": 10, "xd": 40, "r": 80, "rq": 20, "rd": 80, "y": 4}
+    sizes = {"x": 40, "xq": 10, "xd": 40, "r": 800, "rq": 200, "rd": 800, "y": 4}
 
-    assert peak(nodes, "y", constants="s", **sizes) == 50  # x and its int8 side; then 10 + 20, then 20 + 4
+    assert peak(nodes, "y", constants="s", **sizes) == 210  # xq and rq
+    assert peak(nodes, "y", constants="s", **sizes | {"y": 300}) == 500  # rq and y
+
+
+def test_a_float_output_is_stored_even_where_it_is_quantized_too() -> None:
+    nodes = [node("Conv", "x", "r"), node("QuantizeLinear", "r s", "rq"), node("Conv", "rq", "y")]
+
+    assert peak(nodes, "r y", constants="s", x=1, r=80, rq=20, y=5) == 105  # all but x
 
 
 def test_dequantized_weights_are_no_activations() -> None:

@@ -121,6 +121,14 @@ def test_padding_whose_widths_are_computed_stays(small_models: Any) -> None:
     assert operators(merged(model)) == ["Identity", "Pad", "Conv"]
 
 
+def test_padding_whose_value_is_computed_stays(small_models: Any) -> None:
+    model = padded(small_models, PADS, value=0.0)
+    model.graph.node.insert(0, helper.make_node("Identity", ["value"], ["computed"]))
+    model.graph.node[1].input[2] = "computed"
+
+    assert operators(merged(model)) == ["Identity", "Pad", "Conv"]
+
+
 def test_padding_of_named_axes_stays(small_models: Any) -> None:
     model = padded(small_models, [1, 1, 1, 1], opset=18)
     model.graph.initializer.extend(small_models.constants(axes=np.array([2, 3])))

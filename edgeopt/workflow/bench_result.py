@@ -1,0 +1,208 @@
+"""What was timed: rows, comparisons with a base, and the record of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgeopt.core.artifact import Artifact
+from edgeopt.core.measurement import Measurement, Origin, single_value
+from edgeopt.core.run import Run
+from edgeopt.core.target import HOST
+from edgeopt.judge.latency import LatencyComparison, LatencySummary, summarize_latency
+from edgeopt.measure.environment import environment
+from edgeopt.measure.latency import Plan, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchRow:
+    """What was measured of one model on one target.
+
+    Attributes:
+        artifact: The model.
+        target: Where.
+        runtime: Name of the runner.
+        threads: Threads per inference.
+        batch: Samples per inference.
+        timing: Raw samples.
+        summary: Latency summed up, in seconds.
+    """
+
+    artifact: Artifact
+    target: str
+    runtime: str
+    threads: int
+    batch: int
+    timing: Timing
+    summary: LatencySummary
+
+    @property
+    def load_seconds(self) -> float:
+        """Median time to load the model."""
+        return sorted(self.timing.load)[len(self.timing.load) // 2]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Median peak resident memory of a process that does nothing but infer with it."""
+        return sorted(self.timing.memory)[len(self.timing.memory) // 2]
+
+    @property
+    def model_memory_bytes(self) -> int:
+        """Of `memory_bytes`, what came with the model."""
+        return self.memory_bytes - sorted(self.timing.memory_before)[len(self.timing.memory_before) // 2]
+
+    @property
+    def throughput(self) -> float:
+        """Samples per second, one call after the other."""
+        return self.batch / self.summary.mean
+
+    def as_json(self) -> dict[str, Any]:
+        """The row under `runs`."""
+        return {
+            "artifact": self.artifact.sha256,
+            "path": str(self.artifact.path),
+            "target": self.target,
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "batch": self.batch,
+            "origin": Origin.HOST.value,
+            "latency": {
+                "samples": [list(process) for process in self.timing.samples],
+                "median": self.summary.median,
+                "p50": self.summary.median,
+                "p90": self.summary.p90,
+                "ci95": list(self.summary.ci95),
+                "unit": "s",
+            },
+            "load": {"value": self.load_seconds, "unit": "s"},
+            "throughput": {"value": self.throughput, "unit": "1/s"},
+            "memory": {"value": self.memory_bytes, "model": self.model_memory_bytes, "unit": "B"},
+            "energy": None,
+            "instructions": None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchResult:
+    """What `bench` gives.
+
+    Attributes:
+        run: The record.
+        rows: What was measured of each model; the base comes first where there is one.
+        comparisons: Each further model against the base.
+        noise: The base against itself, by turns with all the rest: what this machine makes of no difference.
+        warnings: What the user should know.
+    """
+
+    run: Run
+    rows: tuple[BenchRow, ...]
+    comparisons: tuple[LatencyComparison, ...] = ()
+    noise: LatencyComparison | None = None
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The record that `--json` prints."""
+        return self.run.as_json()
+
+    def latency_json(self) -> dict[str, Any]:
+        """The first candidate's latency beside the base's, summed up."""
+        sides = {}
+        for role, row in zip(("baseline", "candidate"), self.rows, strict=False):
+            record = row.as_json()
+            summary = {key: value for key, value in record["latency"].items() if key != "samples"}
+            sides[role] = {**summary, "origin": record["origin"]}
+        return {
+            **sides,
+            "comparison": comparison_json(self.comparisons[0]),
+            "noise": comparison_json(self.noise) if self.noise else None,
+        }
+
+
+def bench_result(
+    artifacts: Sequence[Artifact],
+    plan: Plan,
+    timings: Sequence[Timing],
+    *,
+    comparisons: Sequence[LatencyComparison] = (),
+    noise: LatencyComparison | None = None,
+    warnings: Sequence[str] = (),
+) -> BenchResult:
+    """Rows, comparisons and the record of what was timed.
+
+    Args:
+        artifacts: The models, the base first where there are comparisons.
+        plan: How they were measured.
+        timings: What was measured of each.
+        comparisons: Each model but the first against the first.
+        noise: The first against itself.
+        warnings: What the user should know.
+    """
+    rows = tuple(
+        BenchRow(
+            artifact=artifact,
+            target=HOST,
+            runtime=plan.runtime,
+            threads=plan.threads,
+            batch=plan.batch,
+            timing=timing,
+            summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block, seed=plan.seed),
+        )
+        for artifact, timing in zip(artifacts, timings, strict=True)
+    )
+    record = environment(threads=plan.threads)
+    roles = ["baseline" if comparisons else "candidate", *["candidate"] * (len(rows) - 1)]
+    run = Run(
+        command="bench",
+        environment=record,
+        artifacts=tuple({**a.as_json(), "role": role} for a, role in zip(artifacts, roles, strict=True)),
+        measurements=tuple(m for row in rows for m in row_measurements(row, session=record["date"])),
+        own={
+            "runs": [row.as_json() for row in rows],
+            "comparison": comparison_json(comparisons[0]) if comparisons else None,
+            "comparisons": [comparison_json(comparison) for comparison in comparisons],
+            "noise": comparison_json(noise) if noise else None,
+            "warnings": list(warnings),
+        },
+    )
+    return BenchResult(run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(warnings))
+
+
+def row_measurements(row: BenchRow, *, session: str) -> tuple[Measurement, ...]:
+    """The figures of a row for the record; equal `session`s mark samples that were taken in turn."""
+    digest = row.artifact.sha256
+    latency = Measurement(
+        metric="latency",
+        artifact=digest,
+        target=row.target,
+        unit="s",
+        origin=Origin.HOST,
+        samples=row.timing.samples,
+        details={
+            "runtime": row.runtime,
+            "threads": row.threads,
+            "batch": row.batch,
+            "calls_per_block": row.timing.calls_per_block,
+            "session": session,
+        },
+    )
+    load = replace(latency, metric="load", samples=tuple((value,) for value in row.timing.load), details={})
+    memory = tuple((float(value),) for value in row.timing.memory)
+    return (
+        latency,
+        load,
+        replace(load, metric="memory", unit="B", samples=memory),
+        single_value("size", row.artifact.size_bytes, artifact=digest, unit="B", origin=Origin.HOST),
+    )
+
+
+def comparison_json(comparison: LatencyComparison) -> dict[str, Any]:
+    """A comparison under its JSON keys."""
+    return {
+        "ratio": comparison.ratio,
+        "ci95": list(comparison.ci95),
+        "verdict": comparison.verdict,
+        "minimum_effect": comparison.minimum_effect,
+        "unit": "1",
+        "origin": Origin.HOST.value,
+    }

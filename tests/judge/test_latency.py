@@ -1,0 +1,136 @@
+"""Latency summed up and compared: simulated processes with the noise that real ones have."""
+
+import numpy as np
+import pytest
+
+from edgeopt.judge.latency import (
+    MINIMUM_EFFECT,
+    compare_latency,
+    interval_of,
+    latency_verdict,
+    quantile_draws,
+    ratio_draws,
+    summarize_latency,
+)
+
+CALLS = 10
+
+
+def times(generator, *, factor=1.0, shared=None, processes=10, blocks=20, seconds=0.001):
+    """Seconds per call: noise that the two models of a process share, a layout of their own, blocks, calls, stalls."""
+    shared = np.ones(processes) if shared is None else shared
+    layout = generator.normal(1, 0.004, processes)
+    drift = generator.normal(1, 0.01, (processes, blocks, 1))
+    call = np.abs(generator.normal(0, 0.01, (processes, blocks, CALLS)))
+    stalls = generator.random((processes, blocks, CALLS)) < 0.01
+    made = seconds * factor * (shared * layout)[:, None, None] * drift * (1 + call) * (1 + 2 * stalls)
+    return made.reshape(processes, -1).tolist()
+
+
+def pair(seed, factor):
+    """A base and a candidate that takes `factor` times as long, measured by turns."""
+    generator = np.random.default_rng(seed)
+    shared = generator.normal(1, 0.05, 10)
+    return times(generator, shared=shared), times(generator, shared=shared, factor=factor)
+
+
+def verdicts(factor, repeats):
+    return [compare_latency(*pair(seed, factor), calls_per_block=CALLS, seed=seed) for seed in range(repeats)]
+
+
+def test_a_model_against_itself_is_rarely_called_faster_or_slower():
+    found = verdicts(1.0, 60)
+
+    assert sum(comparison.verdict in {"faster", "slower"} for comparison in found) <= 1
+    assert sum(comparison.verdict == "same" for comparison in found) >= 50
+    assert np.mean([comparison.ci95[0] <= 1 <= comparison.ci95[1] for comparison in found]) >= 0.9
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.05, "slower"), (1 / 1.05, "faster"), (1.5, "slower")])
+def test_a_planted_change_is_found(factor, verdict):
+    found = verdicts(factor, 20)
+
+    assert sum(comparison.verdict == verdict for comparison in found) >= 19
+    assert all(comparison.ratio == pytest.approx(1 / factor, rel=0.02) for comparison in found)
+
+
+def test_noise_of_the_process_cancels_between_the_two():
+    base, candidate = pair(0, 1.0)
+
+    both = compare_latency(base, candidate, calls_per_block=CALLS)
+    alone = summarize_latency(base, calls_per_block=CALLS)
+
+    assert both.ci95[1] - both.ci95[0] < (alone.ci95[1] - alone.ci95[0]) / alone.median
+
+
+@pytest.mark.parametrize(
+    ("ratio", "interval", "verdict"),
+    [
+        (1.5, (1.4, 1.6), "faster"),
+        (1.02, (1.01, 1.03), "faster"),
+        (1.019, (1.01, 1.03), "undecided"),
+        (1.01, (1.005, 1.015), "same"),
+        (1.0, (0.985, 1.015), "same"),
+        (1.0, (0.5, 2.0), "undecided"),
+        (1.1, (0.99, 1.2), "undecided"),
+        (0.5, (0.45, 0.55), "slower"),
+        (0.99, (0.985, 0.995), "same"),
+    ],
+)
+def test_the_verdict_needs_an_interval_off_one_and_an_effect(ratio, interval, verdict):
+    assert latency_verdict(ratio, interval, MINIMUM_EFFECT) == verdict
+
+
+def test_the_summary_is_of_all_samples():
+    processes = [[1.0] * 20, [3.0] * 20, [2.0] * 20]
+
+    found = summarize_latency(processes, calls_per_block=10)
+
+    assert (found.median, found.mean) == (2.0, 2.0)
+    assert found.p90 == 3.0
+    assert (found.ci95[0], found.ci95[1]) == (1.0, 3.0)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    base, candidate = pair(3, 1.02)
+
+    first, again, other = (compare_latency(base, candidate, calls_per_block=CALLS, seed=seed) for seed in (1, 1, 2))
+
+    assert first == again
+    assert first.ci95 != other.ci95
+
+
+def test_samples_beyond_the_last_whole_block_are_left_out():
+    whole, ragged = [[1.0] * 20], [[1.0] * 20 + [99.0] * 3]
+
+    draws = [quantile_draws(samples, 0.9, calls_per_block=10, seed=0) for samples in (whole, ragged)]
+
+    assert np.array_equal(*draws)
+
+
+def test_fewer_samples_than_a_block_are_one_block():
+    assert set(quantile_draws([[2.0, 2.0], [2.0, 2.0]], 0.5, calls_per_block=10, seed=0)) == {2.0}
+
+
+def test_models_with_unequal_numbers_of_blocks_can_be_compared():
+    base, candidate = [[2.0] * 40] * 3, [[1.0] * 20] * 3
+
+    assert set(ratio_draws(base, candidate, 0.5, calls_per_block=10, seed=0)) == {2.0}
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9])
+def test_draws_of_a_quantile_lie_around_it(quantile):
+    processes = times(np.random.default_rng(0))
+
+    low, high = interval_of(quantile_draws(processes, quantile, calls_per_block=CALLS, seed=0), 0.95)
+
+    assert low <= np.quantile(np.concatenate(processes), quantile) <= high
+    assert high / low < 1.1
+
+
+def test_an_interval_of_more_confidence_holds_one_of_less():
+    draws = np.random.default_rng(0).normal(size=2000)
+
+    narrow, wide = interval_of(draws, 0.9), interval_of(draws, 0.95)
+
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
