@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("edgeopt.cli.init:command", "Write a commented edgeopt.toml for a model."),
     "inspect": ("edgeopt.cli.inspect:command", "Show what a model is and what it costs."),
     "quantize": ("edgeopt.cli.quantize:command", "Make an int8 model for a target and measure it."),
-    "bench": ("edgeopt.cli.bench:command", "Measure latency, load time and memory."),
+    "bench": ("edgeopt.cli.bench:command", "Measure latency, load time, throughput and memory."),
     "evaluate": ("edgeopt.cli.evaluate:command", "Measure accuracy on data."),
     "compare": ("edgeopt.cli.compare:command", "Compare two models on the same samples."),
     "gate": ("edgeopt.cli.gate:command", "Judge rules and say whether the model may ship."),

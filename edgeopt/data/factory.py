@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from edgeopt.core.artifact import TensorSpec
 from edgeopt.core.dataset import Array, Dataset
 from edgeopt.core.files import require_regular_file
 from edgeopt.data.npz import LABELS, PART, SINGLE_INPUT, checked_count, checked_part
-from edgeopt.errors import InputError
+from edgeopt.errors import EdgeoptError, InputError
 
 
 def load_function(reference: str, *, purpose: str) -> Callable[..., Any]:
@@ -43,7 +45,7 @@ def read_factory(reference: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
     Raises:
         InputError: It cannot be imported, yields something else, or yields nothing.
     """
-    batches = [_as_dict(batch, reference, inputs) for batch in _iterate(reference)]
+    batches = [_as_dict(batch, reference, inputs) for batch in _batches(reference)]
     if not batches:
         raise InputError(f"data `{reference}` yields zero batches", hint="yield at least one")
     if any(batch.keys() != batches[0].keys() for batch in batches):
@@ -71,11 +73,38 @@ def read_factory(reference: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
     )
 
 
-def _iterate(reference: str) -> Iterable[Any]:
-    batches = load_function(reference, purpose="data")()
-    if not isinstance(batches, Iterable):
-        raise InputError(f"data `{reference}` returns a `{type(batches).__name__}`", hint="yield batches")
-    return batches
+class UsersCode:
+    """A block that runs the user's own function: whatever it raises is told as theirs, with its line.
+
+    Args:
+        reference: The function as the user named it.
+        purpose: What it is to the user, as in "data" or "metric".
+    """
+
+    def __init__(self, reference: str, *, purpose: str) -> None:
+        self._name = f"{purpose} `{reference}`"
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Raise the user's failure as an `InputError`."""
+        if not isinstance(error, Exception) or isinstance(error, EdgeoptError):
+            return
+        frame = traceback.extract_tb(trace)[-1]
+        where = f"{Path(frame.filename).name} line {frame.lineno}"
+        raise InputError(
+            f"{self._name} failed: {type(error).__name__}: {error} ({where})", hint="mend the function, then repeat"
+        ) from error
+
+
+def _batches(reference: str) -> list[Any]:
+    function = load_function(reference, purpose="data")
+    with UsersCode(reference, purpose="data"):
+        batches = function()
+        if not isinstance(batches, Iterable):
+            raise InputError(f"data `{reference}` returns a `{type(batches).__name__}`", hint="yield batches")
+        return list(batches)
 
 
 def _as_dict(batch: Any, reference: str, inputs: tuple[TensorSpec, ...]) -> dict[str, Array]:

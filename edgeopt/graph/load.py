@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeopt.core.artifact import Artifact, TensorSpec, artifact_from_file
+from edgeopt.core.artifact import FORMATS, Artifact, TensorSpec, artifact_from_file, unknown_format
 from edgeopt.core.files import require_regular_file, sha256_of
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.subgraphs import subgraphs
@@ -93,9 +93,8 @@ def onnx_artifact(path: Path, model: onnx.ModelProto | None = None) -> Artifact:
         path: The file.
         model: What `read_proto` gave for it, when it was read already.
     """
+    require_onnx_ending(path)
     artifact = artifact_from_file(path)
-    if artifact.format != "onnx":
-        raise Unsupported(f"`{path}` is a {artifact.format} file, this needs an ONNX model", hint="convert from ONNX")
     proto = read_proto(path) if model is None else model
     constants = _initializer_names(proto.graph)
     return replace(
@@ -103,6 +102,20 @@ def onnx_artifact(path: Path, model: onnx.ModelProto | None = None) -> Artifact:
         inputs=tuple(_spec(value) for value in proto.graph.input if value.name not in constants),
         outputs=tuple(_spec(value) for value in proto.graph.output),
     )
+
+
+def require_onnx_ending(path: Path) -> None:
+    """Refuse a file whose ending is not that of an ONNX model.
+
+    Raises:
+        InputError: The ending is none that edgeopt knows.
+        Unsupported: It is that of another format.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise unknown_format(path)
+    if kind != "onnx":
+        raise Unsupported(f"`{path}` is a {kind} file, this needs an ONNX model", hint="convert from ONNX")
 
 
 def external_files(path: Path, model: onnx.ModelProto) -> tuple[Path, ...]:

@@ -14,7 +14,7 @@ from edgeopt.judge.estimate import ALPHA, Estimate, breaking_p, holm, keeps
 from edgeopt.judge.evidence import Evidence, Finding
 from edgeopt.judge.findings import findings
 from edgeopt.judge.rules import RULE_METRICS, Rule
-from edgeopt.units import format_points, format_quantity
+from edgeopt.units import Dimension, format_points, format_quantity
 
 RuleOutcome = Literal["passed", "failed", "undecided", "waived"]
 Outcome = Literal["passed", "failed", "undecided"]
@@ -208,12 +208,8 @@ def _bounds_text(rule: Rule, estimate: Estimate) -> str:
 def _figure(rule: Rule, value: float) -> str:
     if rule.is_relative and rule.is_share:
         return format_points(value)
-    if rule.is_relative:
-        return (
-            f"{100 * value:+.1f} %"
-            if rule.quantity.dimension.value == "%"
-            else format_quantity(value, RULE_METRICS[rule.metric].dimension)
-        )
+    if rule.is_relative and rule.metric == "latency" and rule.quantity.dimension is Dimension.PERCENT:
+        return f"{100 * value:+.1f} %"
     return format_quantity(value, RULE_METRICS[rule.metric].dimension)
 
 

@@ -181,8 +181,8 @@ def _limit(text: str, limit: str, metric: RuleMetric) -> tuple[bool, Quantity]:
 
 
 def _fitting(text: str, quantity: Quantity, dimensions: tuple[Dimension, ...]) -> Quantity:
-    shares = {Dimension.PERCENT, Dimension.NUMBER}
-    is_plain_share = quantity.dimension in shares and Dimension.PERCENT in dimensions and 0 <= quantity.value <= 1
+    is_number = quantity.dimension is Dimension.NUMBER
+    is_plain_share = is_number and dimensions == (Dimension.PERCENT,) and 0 <= quantity.value <= 1
     if quantity.dimension in dimensions or is_plain_share:
         return quantity
     wanted = " or ".join(f"`{dimension.value}`" for dimension in dimensions)

@@ -81,8 +81,9 @@ def quantize_view(record: Record) -> RenderableType:
     ]
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])
-    rows = [("written", made["path"]), *rows]
-    return Group(_facts(rows), _side_by_side(source["size_bytes"], made["size_bytes"], record, "int8"))
+    note = " (the float model: int8 was slower)" if record["output_is_float"] else ""
+    rows = [("written", made["path"] + note), *rows]
+    return Group(_facts(rows), _side_by_side(source["size_bytes"], record["int8_bytes"], record, "int8"))
 
 
 def bench_view(record: Record) -> RenderableType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from edgeopt.core.run import Run
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
-from edgeopt.judge.predictions import Predictions
 from edgeopt.measure.environment import environment
 from edgeopt.workflow.evaluate import predictions_of
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact
@@ -58,41 +58,57 @@ def compare(
     Raises:
         InputError: A model, a file or the data is not usable, or the two do not fit together.
     """
-    both: list[Predictions] = []
-    artifacts: list[dict[str, Any]] = []
-    for role, named in (("baseline", base), ("candidate", candidate)):
-        if Path(named).suffix == PREDICTIONS_ENDING:
-            both.append(read_predictions(Path(named)))
-            continue
-        artifact = model_artifact(named)
-        judged = _judged(artifact, data, preprocess)
-        both.append(predictions_of(artifact, judged, report=report, stage=f"evaluating the {role}"))
-        artifacts.append({**artifact.as_json(), "role": role})
+    named = {"baseline": Path(base), "candidate": Path(candidate)}
+    artifacts = {role: model_artifact(path) for role, path in named.items() if path.suffix != PREDICTIONS_ENDING}
+    both = [
+        predictions_of(
+            artifacts[role],
+            _judged(artifacts[role], data, preprocess, list(artifacts.values())),
+            report=report,
+            stage=f"evaluating the {role}",
+        )
+        if role in artifacts
+        else read_predictions(path)
+        for role, path in named.items()
+    ]
     comparison = compare_predictions(*both, seed=seed)
     record = {**comparison.as_json(), "origin": Origin.HOST.value}
-    digests = {entry["role"]: entry["sha256"] for entry in artifacts}
+    digests = {role: artifact.sha256 for role, artifact in artifacts.items()}
     run = Run(
         command="compare",
         environment=environment(),
-        artifacts=tuple(artifacts),
-        measurements=_measurements(comparison, digests),
+        artifacts=tuple({**artifact.as_json(), "role": role} for role, artifact in artifacts.items()),
+        measurements=comparison_measurements(
+            comparison, candidate=digests.get("candidate", ""), baseline=digests.get("baseline", "")
+        ),
         own={**record, "slices": [], "calibration": None, "robustness": None},
     )
     return CompareResult(comparison=comparison, run=run)
 
 
-def _judged(artifact: Artifact, data: Named | None, preprocess: Preprocess | None) -> Dataset:
+def _judged(
+    artifact: Artifact, data: Named | None, preprocess: Preprocess | None, artifacts: list[Artifact]
+) -> Dataset:
     if data is None:
         raise InputError(f"`{artifact.path}` is a model, so samples are needed", hint="give them with `--data`")
-    return judged_rows(data_for(artifact, data, preprocess))
+    return judged_rows(data_for(artifact, data, preprocess), artifacts)
 
 
-def _measurements(comparison: AccuracyComparison, digests: dict[str, str]) -> tuple[Measurement, ...]:
-    """Figures of the candidate that are differences from the baseline, whose digest they name."""
+def comparison_measurements(
+    comparison: AccuracyComparison, *, candidate: str, baseline: str
+) -> tuple[Measurement, ...]:
+    """Figures of a comparison for the record, each with the digest of the baseline that it is held against.
+
+    The candidate's own metric keeps how many samples were lost and gained, so that a gate can judge the pair later.
+    """
+    single = partial(single_value, artifact=candidate, origin=Origin.HOST, n=comparison.n, baseline=baseline)
     figures = {"flip_rate": (comparison.flip_rate, "1"), "sqnr": (comparison.sqnr_db, "dB")}
-    artifact, baseline = digests.get("candidate", ""), digests.get("baseline", "")
-    return tuple(
-        single_value(name, value, artifact=artifact, unit=unit, origin=Origin.HOST, n=comparison.n, baseline=baseline)
+    found = [
+        single(name, value, unit=unit)
         for name, (value, unit) in figures.items()
         if value is not None and math.isfinite(value)
-    )
+    ]
+    if comparison.metric and comparison.candidate is not None and comparison.losses is not None:
+        pairs: dict[str, Any] = {"losses": comparison.losses, "gains": comparison.gains}
+        found.append(single(comparison.metric, comparison.candidate, unit="1", **pairs))
+    return tuple(found)

@@ -15,12 +15,8 @@ from edgeopt.steps.quantize.types import int8_types
 
 _REQUIRED = ("numpy", "onnx", "onnx-ir", "onnxruntime", "click", "pydantic", "rich")
 _SERVES = {
-    "torch": "convert, prune, distill, train for int8",
-    "tflite": "run and measure .tflite files",
-    "sklearn": "convert scikit-learn models",
     "images": "read folders of images",
     "tables": "read .parquet files",
-    "search": "search recipes",
 }
 
 

@@ -90,7 +90,7 @@ def evaluate(
     if predictions:
         require_writable(Path(predictions), force=force)
     artifact = model_artifact(model)
-    judged = judged_rows(data_for(artifact, data, preprocess))
+    judged = judged_rows(data_for(artifact, data, preprocess), [artifact])
     if judged.labels is None:
         raise InputError(
             f"data `{judged.source}` has no labels (`y`)",
@@ -103,7 +103,7 @@ def evaluate(
         command="evaluate",
         environment=environment(threads=threads),
         artifacts=(artifact.as_json(),),
-        measurements=metric_measurements(artifact, values, saved),
+        measurements=(size_measurement(artifact), *metric_measurements(artifact, values, saved)),
         own={
             "metrics": {name: value_json(value) for name, value in values.items()},
             "slices": _slices(made, metrics, seed),
@@ -146,6 +146,11 @@ def metric_values(made: Predictions, names: Sequence[str], seed: int) -> dict[st
     return values | {name: _custom_value(name, made, seed) for name in names if ":" in name}
 
 
+def size_measurement(artifact: Artifact) -> Measurement:
+    """The size of a model's file for the record."""
+    return single_value("size", artifact.size_bytes, artifact=artifact.sha256, unit="B", origin=Origin.HOST)
+
+
 def metric_measurements(
     artifact: Artifact, values: dict[str, MetricValue], saved: dict[str, str] | None
 ) -> tuple[Measurement, ...]:
@@ -172,20 +177,16 @@ def value_json(value: MetricValue) -> dict[str, Any]:
 
 
 def _custom_value(reference: str, made: Predictions, seed: int) -> MetricValue:
-    from edgeopt.data.factory import load_function
+    from edgeopt.data.factory import UsersCode, load_function
 
     function: Callable[..., Any] = load_function(reference, purpose="metric")
     scores, labels = made.scores, made.labels
     assert labels is not None
-    try:
+    with UsersCode(reference, purpose="metric"):
         value = float(function(scores, labels))
-    except (TypeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"metric `{reference}` failed: {error}", hint="it takes (scores, labels), gives a number"
-        ) from error
-    low, high = bootstrap_interval(
-        lambda rows: float(function(scores[rows], labels[rows])), made.n, seed=seed, resamples=_CUSTOM_RESAMPLES
-    )
+        low, high = bootstrap_interval(
+            lambda rows: float(function(scores[rows], labels[rows])), made.n, seed=seed, resamples=_CUSTOM_RESAMPLES
+        )
     return MetricValue(value=value, low=low, high=high, n=made.n, unit="1")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import Config
 from edgeopt.core.dataset import Dataset, split_dataset
-from edgeopt.core.measurement import Measurement, Origin, single_value
+from edgeopt.core.measurement import Measurement
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.compare import compare_predictions
@@ -21,7 +21,7 @@ from edgeopt.measure.environment import machine_identity
 from edgeopt.measure.latency import Plan
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import time_by_turns
-from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of
+from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of, size_measurement
 from edgeopt.workflow.inputs import data_for, model_artifact, runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report
@@ -111,7 +111,8 @@ def _data(settings: Config, folder: Path, original: Artifact) -> Dataset | None:
     if settings.data is None:
         return None
     source = settings.data.path
-    located = source if ":" in source else str(folder / source)
+    is_module = ":" in source and not source.partition(":")[0].endswith(".py")
+    located = source if is_module else str(folder / source)
     return data_for(original, located, preprocess_of(settings))
 
 
@@ -155,7 +156,7 @@ def _timing(
 
 def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measurement, ...]:
     """Size, and what was timed."""
-    size = single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
+    size = size_measurement(model)
     own = [m for m in timing.run.measurements if m.artifact == model.sha256] if timing else []
     return (size, *(m for m in own if m.metric != "size"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
+from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import require_writable, write_text
 from edgeopt.errors import InputError
 from edgeopt.report.escape import printable
@@ -15,6 +16,7 @@ from edgeopt.workflow.inputs import Named, data_for
 from edgeopt.workflow.inspect import Inspection, inspect
 
 CiSystem = Literal["github", "gitlab"]
+_ACCURACY_RULE = "accuracy >= baseline - 1 pt"
 _TEMPLATES = Path(__file__).with_name("templates")
 _CI_FILES: dict[str, str] = {"github": ".github/workflows/edgeopt.yml", "gitlab": ".gitlab-ci.yml"}
 
@@ -61,8 +63,8 @@ def init(
     """
     inspection = inspect(model)
     path = Path(output)
-    has_labels = data_for(inspection.artifact, data).labels is not None if data else True
-    files = {path: _configuration(inspection, path, data, has_labels)}
+    rule = _accuracy_rule(data_for(inspection.artifact, data)) if data else _ACCURACY_RULE
+    files = {path: _configuration(inspection, path, data, rule)}
     if ci:
         files[path.parent / _CI_FILES[ci]] = (_TEMPLATES / f"{ci}.yml").read_text(encoding="utf-8")
     if not dry_run:
@@ -81,10 +83,16 @@ def _make_folder(folder: Path) -> None:
         raise InputError(f"folder `{folder}` cannot be made: {error.strerror}") from error
 
 
-def _configuration(inspection: Inspection, path: Path, data: Named | None, has_labels: bool) -> str:
+def _accuracy_rule(data: Dataset) -> str:
+    """A first rule about accuracy that the data can answer."""
+    if data.labels is None:
+        return "flip_rate <= 2 %"
+    return "mse <= baseline + 5 %" if data.labels.dtype.kind == "f" else _ACCURACY_RULE
+
+
+def _configuration(inspection: Inspection, path: Path, data: Named | None, rule: str) -> str:
     template = Template((_TEMPLATES / "edgeopt.toml").read_text(encoding="utf-8"))
     artifact, cost = inspection.artifact, inspection.cost
-    accuracy = '"accuracy >= baseline - 1 pt"' if has_labels else '"flip_rate <= 2 %"'
     return template.substitute(
         model=_toml_string(_relative(artifact.path, path.parent)),
         inputs=printable("; ".join(str(spec) for spec in artifact.inputs)),
@@ -92,7 +100,7 @@ def _configuration(inspection: Inspection, path: Path, data: Named | None, has_l
         macs=f"{cost.macs:,}",
         parameters=f"{cost.parameters:,}",
         data=_toml_string(_relative(Path(data), path.parent) if data else "data.npz"),
-        accuracy=accuracy,
+        accuracy=_toml_string(rule),
     )
 
 

@@ -58,16 +58,26 @@ def data_for(artifact: Artifact, data: Named, preprocess: Preprocess | None = No
     return bind_dataset(read_dataset(str(data), artifact.inputs), artifact.inputs, preprocess)
 
 
-def judged_rows(data: Dataset) -> Dataset:
-    """The samples that count: those of part `confirm` where the data names parts, else all."""
+def judged_rows(data: Dataset, artifacts: Sequence[Artifact]) -> Dataset:
+    """The samples that count for all of `artifacts`.
+
+    These are the rows of part `confirm` where the data names parts, else all; without those that any of the models was
+    calibrated on, which the models themselves say.
+
+    Raises:
+        InputError: None is left.
+    """
     import numpy as np
 
-    if data.part is None:
-        return data
-    rows = np.flatnonzero(data.part == CONFIRM)
-    if not len(rows):
+    from edgeopt.graph.calibration_rows import without_calibration
+
+    named = data if data.part is None else data.rows(np.flatnonzero(data.part == CONFIRM))
+    if not len(named):
         raise InputError(f"`{data.source}` has no row of part `{CONFIRM}`", hint="mark the rows to judge on so")
-    return data.rows(rows)
+    judged = without_calibration(named, [artifact.path for artifact in artifacts])
+    if not len(judged):
+        raise InputError(f"every sample of `{data.source}` was calibrated on", hint="judge on samples of their own")
+    return judged
 
 
 def runtime_for(artifact: Artifact, runtime: str | None) -> str:

@@ -11,7 +11,7 @@ from edgeopt.core.measurement import Origin
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import Target
 from edgeopt.graph.costs import Cost, cost_of, operators_of
-from edgeopt.graph.load import load_onnx, onnx_artifact
+from edgeopt.graph.load import load_onnx, onnx_artifact, require_onnx_ending
 from edgeopt.graph.quantization import QuantizationState, quantization_state
 from edgeopt.workflow.inputs import Named
 
@@ -83,6 +83,7 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
     """
     path = Path(model)
     device = load_target(target) if target else None
+    require_onnx_ending(path)
     proto = load_onnx(path)
     return Inspection(
         artifact=onnx_artifact(path, proto),

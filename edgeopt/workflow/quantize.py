@@ -13,7 +13,7 @@ from typing import Any, Literal
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset, Split, split_dataset
 from edgeopt.core.files import replacing, require_writable
-from edgeopt.core.measurement import Measurement, Origin, single_value
+from edgeopt.core.measurement import Measurement, Origin
 from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
@@ -26,7 +26,8 @@ from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.step import Quantize, RangeMethod, Scheme
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import time_by_turns
-from edgeopt.workflow.evaluate import predictions_of
+from edgeopt.workflow.compare import comparison_measurements
+from edgeopt.workflow.evaluate import predictions_of, size_measurement
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
 from edgeopt.workflow.progress import Report, counter, silent
 
@@ -79,13 +80,21 @@ class QuantizeResult:
         return self.run.as_json()
 
     def _measurements(self) -> tuple[Measurement, ...]:
-        if self.timing:
-            return self.timing.run.measurements
         models = (self.source, self.artifact) if self.artifact else (self.source,)
-        return tuple(
-            single_value("size", model.size_bytes, artifact=model.sha256, unit="B", origin=Origin.HOST)
-            for model in models
-        )
+        sizes = tuple(size_measurement(model) for model in models)
+        timed = self.timing.run.measurements if self.timing else ()
+        compared: tuple[Measurement, ...] = ()
+        if self.accuracy and self.artifact and not self.is_float:
+            digest = self.artifact.sha256
+            compared = comparison_measurements(self.accuracy, candidate=digest, baseline=self.source.sha256)
+        return (*sizes, *(m for m in timed if m.metric != "size"), *compared)
+
+    @property
+    def _int8_bytes(self) -> int | None:
+        """Size of the int8 model, which is not the output where that is the float model after all."""
+        if self.is_float and self.timing:
+            return self.timing.rows[1].artifact.size_bytes
+        return self.artifact.size_bytes if self.artifact else None
 
     def _own_keys(self) -> dict[str, Any]:
         accuracy, origin = self.accuracy, Origin.HOST.value
@@ -93,6 +102,7 @@ class QuantizeResult:
             "input": self.source.as_json(),
             "output": self.artifact.as_json() if self.artifact else None,
             "output_is_float": self.is_float,
+            "int8_bytes": self._int8_bytes,
             **self.step.details,
             "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
@@ -161,7 +171,8 @@ def quantize(
         calibration=split.calibration,
         environment=environment(),
     )
-    result = replace(result, warnings=(*result.step.warnings, *_data_warnings(split, data, samples)))
+    told = _data_warnings(split, data, samples, is_judged=is_judged)
+    result = replace(result, warnings=(*result.step.warnings, *told))
     if dry_run:
         return result
     result = replace(result, artifact=_with_lineage(model_artifact(path), source, step, split, seed))
@@ -179,6 +190,8 @@ def _made(result: QuantizeResult) -> Artifact:
 def _require_output(path: Path, source: Artifact, *, force: bool) -> None:
     if path.resolve() == source.path.resolve():
         raise InputError(f"output `{path}` is the model itself", hint="choose another name with -o")
+    if path.suffix.lower() != ".onnx":
+        raise InputError(f"output `{path}` does not end in `.onnx`", hint="int8 models are written as .onnx")
     require_writable(path, force=force)
 
 
@@ -218,7 +231,7 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     return replace(result, artifact=_float_after_all(result.source, _made(result)), is_float=True)
 
 
-def _data_warnings(split: Split, data: Named | None, samples: int) -> list[str]:
+def _data_warnings(split: Split, data: Named | None, samples: int, *, is_judged: bool) -> list[str]:
     if data is None:
         return [
             "accuracy is unproven: ranges rest on random inputs, not on data; give samples with `--data`",
@@ -229,7 +242,7 @@ def _data_warnings(split: Split, data: Named | None, samples: int) -> list[str]:
         warnings.append(
             f"calibrated on {drawn} sample(s), fewer than the {samples} asked for: the data holds no more to spare"
         )
-    if split.judged.labels is None:
+    if is_judged and split.judged.labels is None:
         warnings.append("accuracy is unproven: the data has no labels (`y`); flips and signal-to-noise are measured")
     return warnings
 

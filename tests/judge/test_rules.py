@@ -76,7 +76,7 @@ def test_the_limit_is_in_the_base_unit(text, baseline, limit):
         ("accuracy", "rule `accuracy` cannot be understood", "write it like"),
         ("accuracy == 90 %", "cannot be understood", "write it like"),
         ("accuracy >= 90 % and size <= 2 KB", "`90 % and size <= 2 KB` is not a quantity", "a number and a unit"),
-        ("accuraci >= 90 %", "unknown metric `accuraci`", "did you mean `accuracy`?"),
+        ("accuraci >= 90 %", "unknown metric `accuraci`", "did you mean `accuracy`"),
         ("latencies <= 1 ms", "unknown metric `latencies`", "did you mean `latency`?"),
         ("xyz <= 1 ms", "unknown metric `xyz`", "known: accuracy, auc, energy"),
         ("latency.p99 <= 1 ms", "`latency` has no `p99`", "did you mean `p90`"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
 from edgeopt.steps.protocol import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def _observing_session(model: onnx.ModelProto, names: list[str]) -> tuple[Any, l
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False
-    session = onnxruntime.InferenceSession(observing.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        observing.SerializeToString(), options, providers=PROVIDERS, enable_fallback=0
+    )
     return session, outputs
 
 

@@ -11,6 +11,7 @@ from edgeopt.core.files import replacing
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, Unsupported, near_names
+from edgeopt.graph.calibration_rows import write_calibration_rows
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.padding import merge_padding
@@ -80,6 +81,7 @@ class Quantize:
         merge_padding(model.graph)
         result, placement = self._quantized(model, types, data, source, progress)
         result.producer_name = "edgeopt"
+        write_calibration_rows(result, data)
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(result.SerializeToString())
         return StepReport(details=self._details(types, placement), warnings=tuple(warnings))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx_ir as ir
 
 from edgeopt.steps.quantize.affine import (
     ActivationParameters,
@@ -18,6 +17,9 @@ from edgeopt.steps.quantize.affine import (
 )
 from edgeopt.steps.quantize.place import Placement, channel_axis, constant
 from edgeopt.steps.quantize.types import Int8Types
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class Writer:
 
     def write(self) -> None:
         """Write weights, biases and pairs; drop clamps that ranges perform and constants that nobody reads."""
+        import onnx_ir as ir
+
         self._names = _value_names(self.graph)
         self._node_names = {str(node.name) for node in ir.traversal.RecursiveGraphIterator(self.graph)}
         for node in self.placement.nodes:
@@ -91,6 +95,8 @@ class Writer:
         return self._dequantize(name, integers, np.array(scale), np.zeros(scale.shape, np.int32), axis)
 
     def _dequantize(self, name: str, integers: Any, scale: Any, zero_point: Any, axis: int | None) -> ir.Value:
+        import onnx_ir as ir
+
         inputs = [
             self._constant(name, integers),
             self._constant(f"{name}_scale", scale),
@@ -104,11 +110,15 @@ class Writer:
 
     def _node(self, operator: str, inputs: list[ir.Value], *, name: str, axis: int | None = None) -> ir.Node:
         """A node whose name is free: ONNX Runtime refuses a graph with two nodes of one name."""
+        import onnx_ir as ir
+
         attributes = {} if axis is None else {"axis": axis}
         return ir.node(operator, inputs, attributes, name=_free(f"{name}_{operator}", self._node_names))
 
     def _drop_clamp(self, node: ir.Node) -> None:
         """Let the node before a Relu or Clip write the clamp's output itself."""
+        import onnx_ir as ir
+
         data, output = node.inputs[0], node.outputs[0]
         producer = data.producer() if data is not None else None
         assert data is not None
@@ -121,6 +131,8 @@ class Writer:
 
     def _write_pair(self, value: ir.Value, parameters: ActivationParameters) -> None:
         """Let all readers of `value` read it through QuantizeLinear and DequantizeLinear."""
+        import onnx_ir as ir
+
         uses, is_output, name = list(value.uses()), value.is_graph_output(), str(value.name)
         scale = self._constant(f"{name}_scale", np.float32(parameters.scale))
         zero_point = np.array(parameters.zero_point, dtype=self.types.activations)
@@ -146,6 +158,8 @@ class Writer:
             self.graph.insert_after(producer, nodes)
 
     def _constant(self, name: str, array: Any) -> ir.Value:
+        import onnx_ir as ir
+
         value = ir.Value(name=self._free_name(name), const_value=ir.tensor(np.asarray(array)))
         assert value.const_value is not None
         value.const_value.name = value.name
@@ -176,6 +190,8 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _value_names(graph: ir.Graph) -> set[str]:
     """Names of all values, which must stay unique in the whole graph."""
+    import onnx_ir as ir
+
     made = {str(output.name) for node in ir.traversal.RecursiveGraphIterator(graph) for output in node.outputs}
     return made | set(graph.initializers) | {str(value.name) for value in graph.inputs}
 
