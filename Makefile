@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all lint format benchmarks peers clean docs
+.PHONY: help demo test test-all test-torch lint format benchmarks peers clean docs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ test: .venv/test  ## run the fast tests
 
 test-all: .venv/test  ## run all tests that need no board
 	$(BIN)/python -m pytest -n auto -m "not device and not peers"
+
+test-torch: .venv/torch  ## run the tests of models/ that need torch (a CPU build: see the README)
+	$(BIN)/python -m pytest tests/models
 
 lint: .venv/dev  ## check style, types and the floors of the architecture
 	$(BIN)/ruff check .
@@ -51,6 +54,10 @@ clean:  ## remove all that was made here
 
 .venv/test: .venv/base
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+.venv/torch: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch]'
 	@touch $@
 
 .venv/dev: .venv/test

@@ -6,7 +6,6 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,9 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeopt.report.escape import printable
-from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
+from edgeopt.report.figures import (
+    Record,
+    accuracy_cells,
+    comparison_text,
+    figure_text,
+    latency_cells,
+    size_cells,
+)
+from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
-Record = dict[str, Any]
 _MOST_KEPT_FLOAT = 8
 _PIPE_WIDTH = 160
 _COLOURS = {
@@ -107,7 +113,7 @@ def bench_view(record: Record) -> RenderableType:
     base = Path(record["runs"][0]["path"]).name
     others = [Path(row["path"]).name for row in record["runs"][1:]]
     lines = [
-        _coloured(f"{printable(name)} is {_comparison(comparison)} than {printable(base)}", comparison["verdict"])
+        _coloured(f"{printable(name)} is {comparison_text(comparison)} than {printable(base)}", comparison["verdict"])
         for name, comparison in zip(others, record["comparisons"], strict=False)
     ]
     return Group(table, *lines)
@@ -133,7 +139,8 @@ def evaluate_view(record: Record) -> RenderableType:
 def compare_view(record: Record) -> RenderableType:
     """Two models on the same samples."""
     table = _table("", "baseline", "candidate", "")
-    _add_accuracy(table, record)
+    for cells in accuracy_cells(record):
+        table.add_row(*cells)
     return Group(table, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
 
 
@@ -148,8 +155,8 @@ def gate_view(record: Record) -> RenderableType:
         table.add_row(
             printable(rule["rule"]),
             Text(rule["verdict"], style=_COLOURS[rule["verdict"]]),
-            _figure(rule["value"], rule["unit"]),
-            _figure(rule["limit"], rule["unit"]),
+            figure_text(rule["value"], rule["unit"]),
+            figure_text(rule["limit"], rule["unit"]),
             rule["origin"] or "",
             printable(rule["reason"]),
         )
@@ -171,7 +178,7 @@ def target_view(record: Record) -> RenderableType:
     ]
     for name, figure in record["figures"].items():
         mark = "" if figure["verified"] else ", not verified"
-        facts.append((name, f"{_figure(figure['value'], figure['unit'])} ({figure['source']}{mark})"))
+        facts.append((name, f"{figure_text(figure['value'], figure['unit'])} ({figure['source']}{mark})"))
     return _facts(facts)
 
 
@@ -208,10 +215,10 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
 def _side_by_side(before: int, after: int, record: Record, name: str) -> Table:
     """Size in bytes, latency and accuracy of the original and of what was made from it."""
     table = _table("", "original", name, "")
-    told = f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
-    table.add_row("size", format_bytes(before), format_bytes(after), told)
+    table.add_row(*size_cells(before, after))
     _add_latency(table, record["latency"])
-    _add_accuracy(table, record["accuracy"])
+    for cells in accuracy_cells(record["accuracy"]):
+        table.add_row(*cells)
     return table
 
 
@@ -269,43 +276,9 @@ def _kept_float(entries: Sequence[Record]) -> str:
 
 
 def _add_latency(table: Table, latency: Record | None) -> None:
-    if latency is None:
-        return
-    before, after, comparison = latency["baseline"], latency["candidate"], latency["comparison"]
-    told = Text(_comparison(comparison), style=_COLOURS.get(comparison["verdict"], ""))
-    table.add_row(
-        f"latency p50 ({before['origin']})", format_seconds(before["p50"]), format_seconds(after["p50"]), told
-    )
-    table.add_row("latency p90", format_seconds(before["p90"]), format_seconds(after["p90"]), "")
-
-
-def _add_accuracy(table: Table, accuracy: Record | None) -> None:
-    if accuracy is None:
-        return
-    if accuracy["baseline"] is not None:
-        told = f"{_difference(accuracy)}, {accuracy['verdict']}"
-        cells = [_score(accuracy["metric"], accuracy[side]) for side in ("baseline", "candidate")]
-        table.add_row(f"{accuracy['metric']}, {accuracy['n']} samples", *cells, told)
-    if accuracy["flips"] is not None:
-        table.add_row(
-            "flips", "", str(accuracy["flips"]), f"{format_share(accuracy['flip_rate'])} of predictions changed"
-        )
-    if accuracy["sqnr_db"] is not None:
-        table.add_row("signal to noise", "", f"{accuracy['sqnr_db']:.1f} dB", "of the output")
-
-
-def _difference(accuracy: Record) -> str:
-    low, high = accuracy["ci95"]
-    if accuracy["difference_pt"] is None:
-        return f"{accuracy['difference']:+.4g} (95 %: {low:+.4g} to {high:+.4g})"
-    return f"{accuracy['difference_pt']:+.2f} pt (95 %: {low:+.2f} to {high:+.2f})"
-
-
-def _comparison(comparison: Record) -> str:
-    low, high = comparison["ci95"]
-    interval = f"{comparison['ratio']:.2f}x, 95 %: {low:.2f} to {high:.2f}"
-    words = {"faster": "faster", "slower": "slower", "same": "as fast", "undecided": "not shown to be faster or slower"}
-    return f"{words[comparison['verdict']]} ({interval})"
+    style = _COLOURS.get(latency["comparison"]["verdict"], "") if latency else ""
+    for name, before, after, told in latency_cells(latency):
+        table.add_row(name, before, after, Text(told, style=style))
 
 
 def _metric_cells(name: str, entry: Record) -> tuple[str, str, str]:
@@ -317,20 +290,3 @@ def _metric_cells(name: str, entry: Record) -> tuple[str, str, str]:
 
 def _metric_value(value: float, is_share: bool) -> str:
     return format_share(value) if is_share else f"{value:.5g}"
-
-
-def _score(metric: str, value: float) -> str:
-    return f"{value:.5g}" if metric in ("mse", "mae") else format_share(value)
-
-
-def _figure(value: float | None, unit: str) -> str:
-    if value is None:
-        return ""
-    forms: dict[str, Callable[[float], str]] = {
-        "Hz": lambda hertz: f"{format_count(hertz)}Hz",
-        "s": format_seconds,
-        "B": format_bytes,
-        "%": format_share,
-        "pt": format_points,
-    }
-    return forms[unit](value) if unit in forms else f"{value:.5g}" + ("" if unit == "1" else f" {unit}")

@@ -1,0 +1,87 @@
+"""Figures and comparisons of a record in words: what the terminal and the Markdown report both show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
+
+Record = dict[str, Any]
+# (what, baseline, candidate, in words)
+Cells = tuple[str, str, str, str]
+
+_COMPARED = {
+    "faster": "faster",
+    "slower": "slower",
+    "same": "as fast",
+    "undecided": "not shown to be faster or slower",
+}
+
+
+def figure_text(value: float | None, unit: str) -> str:
+    """A figure in its base unit, as people read that unit; empty for None."""
+    if value is None:
+        return ""
+    forms: dict[str, Callable[[float], str]] = {
+        "Hz": lambda hertz: f"{format_count(hertz)}Hz",
+        "s": format_seconds,
+        "B": format_bytes,
+        "%": format_share,
+        "pt": format_points,
+    }
+    return forms[unit](value) if unit in forms else f"{value:.5g}" + ("" if unit == "1" else f" {unit}")
+
+
+def score_text(metric: str, value: float) -> str:
+    """The value of a task metric: a share, or an error as a plain number."""
+    return f"{value:.5g}" if metric in ("mse", "mae") else format_share(value)
+
+
+def comparison_text(comparison: Record) -> str:
+    """A latency ratio with its interval."""
+    low, high = comparison["ci95"]
+    return f"{_COMPARED[comparison['verdict']]} ({comparison['ratio']:.2f}x, 95 %: {low:.2f} to {high:.2f})"
+
+
+def difference_text(accuracy: Record) -> str:
+    """A difference of accuracy with its interval."""
+    low, high = accuracy["ci95"]
+    if accuracy["difference_pt"] is None:
+        return f"{accuracy['difference']:+.4g} (95 %: {low:+.4g} to {high:+.4g})"
+    return f"{accuracy['difference_pt']:+.2f} pt (95 %: {low:+.2f} to {high:+.2f})"
+
+
+def size_cells(before: int, after: int) -> Cells:
+    """Sizes in bytes, beside each other."""
+    told = f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
+    return "size", format_bytes(before), format_bytes(after), told
+
+
+def latency_cells(latency: Record | None) -> list[Cells]:
+    """p50 with its comparison, and p90; nothing where nothing was timed."""
+    if latency is None:
+        return []
+    before, after = latency["baseline"], latency["candidate"]
+    rows = [("p50", f" ({before['origin']})", comparison_text(latency["comparison"])), ("p90", "", "")]
+    return [
+        (f"latency {key}{origin}", format_seconds(before[key]), format_seconds(after[key]), told)
+        for key, origin, told in rows
+    ]
+
+
+def accuracy_cells(accuracy: Record | None) -> list[Cells]:
+    """The metric, flips and signal to noise, as far as they are known."""
+    if accuracy is None:
+        return []
+    rows: list[Cells] = []
+    if accuracy["baseline"] is not None:
+        before, after = (score_text(accuracy["metric"], accuracy[side]) for side in ("baseline", "candidate"))
+        told = f"{difference_text(accuracy)}, {accuracy['verdict']}"
+        rows.append((f"{accuracy['metric']}, {accuracy['n']} samples", before, after, told))
+    if accuracy["flips"] is not None:
+        told = f"{format_share(accuracy['flip_rate'])} of predictions changed"
+        rows.append(("flips", "", str(accuracy["flips"]), told))
+    if accuracy["sqnr_db"] is not None:
+        rows.append(("signal to noise", "", f"{accuracy['sqnr_db']:.1f} dB", "of the output"))
+    return rows
