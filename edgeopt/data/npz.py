@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,11 +23,13 @@ _FALLBACK_LIMIT_BYTES = 8 << 30
 _ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
+    tokenize.TokenError,  # an array's header is a Python expression
     EOFError,
     KeyError,
     MemoryError,
     OSError,
     RuntimeError,
+    SyntaxError,
     ValueError,
 )
 

@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeopt.report.escape import printable
+from edgeopt.report.escape import plain_line, printable
 from edgeopt.report.figures import (
     Record,
     accuracy_cells,
@@ -50,7 +50,7 @@ def print_view(name: str, record: Record) -> None:
     plain = Console(highlight=False, markup=False, no_color=True, width=_PIPE_WIDTH, file=io.StringIO())
     with plain.capture() as capture:
         plain.print(VIEWS[name](record))
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    sys.stdout.writelines(f"{plain_line(line.rstrip())}\n" for line in capture.get().splitlines())
 
 
 def inspect_view(record: Record) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +37,26 @@ class GateMeasurement:
     """Both models, measured alike.
 
     Attributes:
+        models: The artifacts of both.
         original: The model that the recipe was applied to.
         candidate: What came of it.
-        artifacts: The JSON form of both.
         latency: One against the other, as `quantize` records it; None where no rule asks for it.
         accuracy: One against the other, as `compare` records it; None without data.
         warnings: What the user should know.
     """
 
+    models: tuple[Artifact, Artifact]
     original: Side
     candidate: Side
-    artifacts: tuple[dict[str, Any], ...]
     latency: dict[str, Any] | None
     accuracy: dict[str, Any] | None
     warnings: tuple[str, ...]
+
+    @property
+    def artifacts(self) -> tuple[dict[str, Any], ...]:
+        """The JSON form of both."""
+        roles = ("baseline", "candidate")
+        return tuple({**model.as_json(), "role": role} for model, role in zip(self.models, roles, strict=True))
 
     @property
     def measurements(self) -> tuple[Measurement, ...]:
@@ -81,24 +87,42 @@ def measure_for_gate(
     path = _record_folder(folder) / f"{original.path.stem}.candidate.onnx"
     warnings = apply_recipe(recipe, original, path, split.calibration if split else None, seed=seed, report=report)
     models = (original, model_artifact(path))
-    timing = _timing(settings, models, rules, seed, report)
     judged = split.judged if split and len(split.judged) and any(rule.metric in _ON_DATA for rule in rules) else None
     predictions = [predictions_of(m, judged, report=report, stage=m.path.name) if judged else None for m in models]
-    sides = [
-        _side(model, _figures_of(model, timing), made, record=path.parent, rules=rules, seed=seed)
-        for model, made in zip(models, predictions, strict=True)
+    metrics = [  # before anything is timed: a metric that does not suit the data ends the command here
+        _metrics(model, made, rules, path.parent, seed) for model, made in zip(models, predictions, strict=True)
     ]
+    timing = _timing(settings, models, rules, seed, report)
+    original_side, candidate_side = (
+        Side(
+            sha256=model.sha256,
+            machine=machine_identity(),
+            measurements=(*_figures_of(model, timing), *measured),
+            predictions=made,
+        )
+        for model, measured, made in zip(models, metrics, predictions, strict=True)
+    )
     before, after = predictions
     return GateMeasurement(
-        original=sides[0],
-        candidate=sides[1],
-        artifacts=tuple(
-            {**model.as_json(), "role": role} for model, role in zip(models, ("baseline", "candidate"), strict=True)
-        ),
+        models=models,
+        original=original_side,
+        candidate=candidate_side,
         latency=timing.latency_json() if timing else None,
         accuracy=compare_predictions(before, after, seed=seed).as_json() if before and after else None,
         warnings=(*warnings, *(timing.warnings if timing else ())),
     )
+
+
+def time_again(
+    settings: Config, measured: GateMeasurement, rules: tuple[Rule, ...], *, seed: int, report: Report
+) -> GateMeasurement:
+    """`measured` with its latency, load time and memory from fresh processes; for a second look at `rules`."""
+    timing = _timing(settings, measured.models, rules, seed + 1, report)
+    sides = [
+        replace(side, measurements=(*side.measurements, *_figures_of(model, timing)))
+        for side, model in zip((measured.original, measured.candidate), measured.models, strict=True)
+    ]
+    return replace(measured, original=sides[0], candidate=sides[1])
 
 
 def preprocess_of(settings: Config) -> Preprocess:
@@ -161,19 +185,14 @@ def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measuremen
     return (size, *(m for m in own if m.metric != "size"))
 
 
-def _side(
-    model: Artifact,
-    figures: tuple[Measurement, ...],
-    made: Predictions | None,
-    *,
-    record: Path,
-    rules: tuple[Rule, ...],
-    seed: int,
-) -> Side:
-    measured: tuple[Measurement, ...] = ()
-    if made is not None:
-        saved = write_predictions(made, record / f"{model.sha256[:16]}.predictions.npz", force=True)
-        names = sorted({rule.metric for rule in rules if rule.metric in METRICS})
-        if names and made.labels is not None:
-            measured = metric_measurements(model, metric_values(made, names, seed), saved)
-    return Side(sha256=model.sha256, machine=machine_identity(), measurements=(*figures, *measured), predictions=made)
+def _metrics(
+    model: Artifact, made: Predictions | None, rules: tuple[Rule, ...], record: Path, seed: int
+) -> tuple[Measurement, ...]:
+    """The metrics that rules ask for, with predictions saved beside them."""
+    if made is None:
+        return ()
+    saved = write_predictions(made, record / f"{model.sha256[:16]}.predictions.npz", force=True)
+    names = sorted({rule.metric for rule in rules if rule.metric in METRICS})
+    return (
+        metric_measurements(model, metric_values(made, names, seed), saved) if names and made.labels is not None else ()
+    )

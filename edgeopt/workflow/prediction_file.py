@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +17,18 @@ from edgeopt.judge.predictions import Predictions
 
 _SCORES, _LABELS, _CORRECT = "scores", "y", "correct"
 # What zipfile, zlib and numpy raise on damaged or encrypted archives.
-_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, MemoryError, OSError, RuntimeError, ValueError)
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,  # an array's header is a Python expression
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+)
 
 
 def write_predictions(made: Predictions, path: Path, *, force: bool) -> dict[str, str]:

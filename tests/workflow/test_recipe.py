@@ -1,0 +1,60 @@
+"""Recipes: from their tables, and applied in turn."""
+
+import pytest
+
+from edgeopt.errors import InputError
+from edgeopt.graph.load import load_onnx, onnx_artifact
+from edgeopt.graph.quantization import quantization_state
+from edgeopt.steps.quantize.step import Quantize
+from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables
+
+
+def test_tables_become_steps_in_order():
+    tables = [{"quantize": {}}, {"quantize": {"target": "rpi4", "per_channel": False}}]
+
+    assert recipe_from_tables(tables) == (Quantize(), Quantize(target="rpi4", per_channel=False))
+
+
+@pytest.mark.parametrize(
+    ("table", "message", "hint"),
+    [
+        ({"quantise": {}}, r"unknown step `quantise` in \[recipe\]", "did you mean `quantize`?"),
+        ({"quantize": {"schem": "int8"}}, "step `quantize` has no option `schem`", "did you mean `scheme`?"),
+        ({"quantize": {"scheme": "int2"}}, "`scheme` of quantize is `int2`", "int8"),
+        ({"quantize": {"per_channel": 1}}, "`per_channel` of quantize is `1`", "true or false"),
+    ],
+)
+def test_a_step_or_an_option_that_is_not_known_is_refused(table, message, hint):
+    with pytest.raises(InputError, match=message) as caught:
+        recipe_from_tables([table])
+
+    assert hint in caught.value.hint
+
+
+def test_a_recipe_of_no_steps_copies_the_model(small_models, save_model, tmp_path):
+    source = save_model(small_models.mlp())
+
+    warnings = apply_recipe((), onnx_artifact(source), tmp_path / "out.onnx", None, seed=0)
+
+    assert (tmp_path / "out.onnx").read_bytes() == source.read_bytes()
+    assert "calibrated on random inputs" in warnings[0]
+
+
+def test_a_recipe_replaces_an_older_result(small_models, save_model, tmp_path):
+    source, output = save_model(small_models.mlp()), tmp_path / "out.onnx"
+    output.write_text("older")
+
+    apply_recipe((Quantize(target="rpi4"),), onnx_artifact(source), output, None, seed=0)
+
+    assert quantization_state(load_onnx(output).graph).kind == "qdq"
+
+
+def test_a_recipe_that_fails_leaves_the_older_result(small_models, save_model, tmp_path):
+    source, output = save_model(small_models.mlp()), tmp_path / "out.onnx"
+    output.write_text("older")
+    recipe = (Quantize(target="rpi4"), Quantize(target="rpi4"))
+
+    with pytest.raises(InputError, match="is quantized already"):
+        apply_recipe(recipe, onnx_artifact(source), output, None, seed=0)
+
+    assert output.read_text() == "older"
