@@ -47,7 +47,7 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 #
 # A convolution over the 1 to 3 channels of an image or a spectrogram fills too little of an integer dot product: on x86
 # (docs/results/thin-convolutions.md) ResNet8's takes 41 us in int8 and 12 us in fp32. Left float, the nets measured are
-# 1.03 to 1.17x as fast as with it in int8, and more exact. Not measured on ARM: there it is quantized like the rest.
+# 1.07 to 1.14x as fast as with it in int8, and more exact. Not measured on ARM: there it is quantized like the rest.
 _X86_THIN_CHANNELS = 3
 _X86_VNNI = Int8Types(
     activations="uint8",
