@@ -24,3 +24,10 @@ def first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return re.sub(r"^\[ONNXRuntimeError\] : (\d+ : [A-Z_]+ : )?", "", text).strip()[:300]
+
+
+def first_cause(error: BaseException) -> str:
+    """The first line of the failure at the bottom of a chain of failures."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)

@@ -16,6 +16,7 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.quantization import quantization_state
+from edgeopt.graph.runtime import RUNTIME_HINT, first_cause
 from edgeopt.steps.protocol import Progress, StepReport
 from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
 from edgeopt.steps.quantize.calibrate import Range, calibrate_minmax
@@ -93,7 +94,10 @@ class Quantize:
 
         from edgeopt.steps.quantize.write import Writer
 
-        intermediate = ir.serde.deserialize_model(model)
+        try:
+            intermediate = ir.serde.deserialize_model(model)
+        except (ir.serde.SerdeError, ValueError, TypeError) as error:
+            raise InputError(f"`{source}` cannot be taken apart: {first_cause(error)}", hint=RUNTIME_HINT) from error
         placement = place(intermediate.graph, thin_channels=types.thin_channels)
         if not placement.nodes:
             raise Unsupported(
@@ -109,7 +113,10 @@ class Quantize:
             types=types,
             per_channel=self.per_channel,
         ).write()
-        return ir.serde.serialize_model(intermediate), placement
+        try:
+            return ir.serde.serialize_model(intermediate), placement
+        except ir.serde.SerdeError as error:
+            raise InputError(f"`{source}` cannot be written again: {first_cause(error)}", hint=RUNTIME_HINT) from error
 
     def _details(self, types: Int8Types, placement: Placement) -> dict[str, Any]:
         return {
