@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,14 @@ class SmallModels:
             helper.make_node("DequantizeLinear", ["raw_q", "out_scale", "out_point"], ["features"]),
         ]
         return self.model(nodes, [_value("image", "batch", 3, 8, 8)], [_value("features", "batch", 4, 8, 8)], constants)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands under test record their runs in a store of the session, not in the working directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEOPT_STORE", str(tmp_path_factory.mktemp("record") / ".edgeopt"))
+        yield
 
 
 @pytest.fixture(scope="session")

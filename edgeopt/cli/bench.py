@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import MODEL, Output, common, complete_targets, runtime_option, threads_option
+from edgeopt.cli.options import MODEL, Output, complete_targets, measuring, runtime_option, threads_option
 
 
 @click.command("bench")
@@ -24,7 +24,7 @@ from edgeopt.cli.options import MODEL, Output, common, complete_targets, runtime
 @click.option("--processes", type=int, default=10, show_default=True, help="Fresh processes to time in.")
 @click.option("--benchmark-json", type=click.Path(), help="Write what pytest-benchmark writes, for its compare.")
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-@common
+@measuring
 def command(
     models: tuple[str, ...],
     shapes: tuple[str, ...],

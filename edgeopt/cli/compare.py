@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import MODEL, Output, common, preprocessing
+from edgeopt.cli.options import MODEL, Output, measuring, preprocessing
 
 
 @click.command("compare")
@@ -14,7 +14,7 @@ from edgeopt.cli.options import MODEL, Output, common, preprocessing
 @click.argument("candidate", type=MODEL)
 @click.option("--data", help="Samples for both; not needed for two prediction files.")
 @preprocessing
-@common
+@measuring
 def command(base: str, candidate: str, data: str | None, output: Output, **options: Any) -> None:
     """Compare two models on the same samples.
 

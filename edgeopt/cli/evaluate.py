@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import MODEL, Output, common, preprocessing, runtime_option, target_option, threads_option
+from edgeopt.cli.options import MODEL, Output, measuring, preprocessing, runtime_option, target_option, threads_option
 
 
 @click.command("evaluate")
@@ -19,7 +19,7 @@ from edgeopt.cli.options import MODEL, Output, common, preprocessing, runtime_op
 @threads_option
 @preprocessing
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
-@common
+@measuring
 def command(model: str, data: str, output: Output, **options: Any) -> None:
     """Measure accuracy on data.
 

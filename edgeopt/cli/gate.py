@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
 
-from edgeopt.cli.options import Output, common
+from edgeopt.cli.options import Output, measuring
 
 
 @click.command("gate")
@@ -15,19 +17,54 @@ from edgeopt.cli.options import Output, common
 @click.option("--baseline", type=click.Path(), help="A run to hold the candidate against.")
 @click.option("--rule", "rules", multiple=True, help="A rule besides those of the configuration.")
 @click.option("--accept", is_flag=True, help="Keep what was measured as the new baseline.")
-@common
+@click.option("--junit", type=click.Path(), help="Write JUnit XML: a test case per rule.")
+@click.option("--markdown", type=click.Path(), help="Write a Markdown report with a plot.")
+@click.option(
+    "--summary", type=click.Path(), help="Write Markdown for a CI summary. [default: $GITHUB_STEP_SUMMARY on GitHub]"
+)
+@click.option("--force", is_flag=True, help="Overwrite existing reports.")
+@measuring
 @click.pass_context
-def command(context: click.Context, /, runs: tuple[str, ...], output: Output, **options: Any) -> None:
+def command(
+    context: click.Context,
+    /,
+    *,
+    runs: tuple[str, ...],
+    junit: str | None,
+    markdown: str | None,
+    summary: str | None,
+    force: bool,
+    output: Output,
+    **options: Any,
+) -> None:
     """Judge rules and say whether the model may ship.
 
     With RUNS (records that --json of other commands printed): judges what they hold. Without: applies the
     recipe of the configuration, measures the original and the result, and judges.
 
     Exit code 0: all rules passed; 3: a rule failed; 4: a rule is undecided, with what would decide it.
+    Reports are written whatever the verdict.
     """
+    from edgeopt.core.config import CONFIG_NAME
+    from edgeopt.report.gate_files import gate_files
     from edgeopt.workflow.gate import gate
 
+    files = gate_files({"junit": junit, "markdown": markdown, "summary": summary}, os.environ, force=force)
+    named = (*runs, options["config"] or CONFIG_NAME, options["baseline"])
+    files.require_writable(Path(name) for name in named if name)
     with output.progress() as report:
         result = gate(*runs, report=report, seed=output.seed, **options)
-    output.answer(result.as_json(), show="gate")
+    record = result.as_json()
+    output.answer(record, show="gate")
+    files.write(record)
+    _annotate(record, output)
     context.exit(result.verdict.exit_code)
+
+
+def _annotate(record: dict[str, Any], output: Output) -> None:
+    """Mark the rules that did not pass where GitHub shows them; on stderr, since stdout is data."""
+    from edgeopt.report.github import is_github, workflow_commands
+
+    if is_github(os.environ):
+        for line in workflow_commands(record, os.environ):
+            output.say(line)

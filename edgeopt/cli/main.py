@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("edgeopt.cli.evaluate:command", "Measure accuracy on data."),
     "compare": ("edgeopt.cli.compare:command", "Compare two models on the same samples."),
     "gate": ("edgeopt.cli.gate:command", "Judge rules and say whether the model may ship."),
+    "runs": ("edgeopt.cli.runs:command", "List, show and trace what was recorded."),
     "targets": ("edgeopt.cli.targets:command", "List and show device profiles."),
     "doctor": ("edgeopt.cli.doctor:command", "Say what is installed and what can be measured here."),
     "demo": ("edgeopt.cli.demo:command", "Run the main job on the model that ships."),
@@ -103,8 +104,10 @@ def _fail(code: int, message: str, hint: str) -> int:
 
 
 def _one_line(text: str) -> str:
-    """Text without control characters: names in hostile models carry escape codes."""
-    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+    """Text without control characters or commands: names in hostile models carry escape codes."""
+    from edgeopt.report.escape import printable
+
+    return printable(" ".join(text.split()))
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

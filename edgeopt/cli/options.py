@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgeopt.errors import EdgeoptError
+
 if TYPE_CHECKING:
     from edgeopt.data.preprocess import Preprocess
 
@@ -19,11 +21,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command's answer and its talk go."""
+    """Where a command's answer and its talk go.
+
+    Attributes:
+        as_json: Print the record as JSON, not as text.
+        is_quiet: Say nothing on stderr.
+        seed: Seed of all that is drawn.
+        is_recording: Keep the answer in the store.
+    """
 
     as_json: bool
     is_quiet: bool
     seed: int
+    is_recording: bool = False
 
     def answer(self, record: dict[str, Any], *, show: str) -> None:
         """Print the answer once: the JSON record, or the text that `edgeopt.report.text` makes of it.
@@ -41,6 +51,21 @@ class Output:
 
             print_view(show, record)
         for warning in record.get("warnings", []):
+            self.warn(warning)
+        if self.is_recording:
+            self._record(record)
+
+    def _record(self, record: dict[str, Any]) -> None:
+        """Keep the run in the store; that it cannot be kept is a warning and changes nothing else."""
+        from edgeopt.core.run import run_from_json
+        from edgeopt.workflow.record import record_run
+
+        try:
+            warnings = record_run(run_from_json(record, where="this run")).warnings
+        except EdgeoptError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            warnings = (f"this run is not recorded: {error.message}{hint}; `--no-record` does without the record",)
+        for warning in warnings:
             self.warn(warning)
 
     def say(self, text: str) -> None:
@@ -70,14 +95,27 @@ class Output:
 
 def common(function: Function) -> Function:
     """`--json`, `--quiet`, `--verbose`, `--seed` and `--help`; the command gets an `output`, which holds the seed."""
+    return _with_output(function, is_recording=False)
+
+
+def measuring(function: Function) -> Function:
+    """`common` for a command whose runs are recorded in the store, and `--no-record`."""
+    function = _with_output(function, is_recording=True)
+    return click.option("--no-record", is_flag=True, help="Do not keep this run in the store (see `edgeopt runs`).")(
+        function
+    )
+
+
+def _with_output(function: Function, *, is_recording: bool) -> Function:
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
     @click.option("-q", "--quiet", is_flag=True, help="No progress, talk or warnings.")
     @click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of a bug.")
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all that is drawn.")
     @functools.wraps(function)
-    def wrapped(*args: Any, as_json: bool, quiet: bool, seed: int, **kwargs: Any) -> Any:
-        return function(*args, output=Output(as_json, quiet, seed), **kwargs)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, seed: int, no_record: bool = False, **kwargs: Any) -> Any:
+        is_kept = is_recording and not no_record and not kwargs.get("dry_run", False)
+        return function(*args, output=Output(as_json, quiet, seed, is_kept), **kwargs)
 
     return wrapped  # type: ignore[return-value]  # it takes what the decorators above it give
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import MODEL, Output, common, preprocessing, target_option, writing
+from edgeopt.cli.options import MODEL, Output, measuring, preprocessing, target_option, writing
 
 
 @click.command("quantize")
@@ -28,7 +28,7 @@ from edgeopt.cli.options import MODEL, Output, common, preprocessing, target_opt
 @click.option("--no-measure", is_flag=True, help="Write only; measure nothing.")
 @preprocessing
 @writing
-@common
+@measuring
 def command(
     model: str, *, path: str | None, range_: Any, per_tensor: bool, no_measure: bool, output: Output, **options: Any
 ) -> None:

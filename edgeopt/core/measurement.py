@@ -87,7 +87,9 @@ def measurement_from_json(record: dict[str, Any]) -> Measurement:
             details=dict(record.get("details", {})),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"a measurement of the run cannot be read: {error!r}") from error
+        raise InputError(
+            f"a measurement of the run cannot be read: {error!r}", hint="write the run with `--json` again"
+        ) from error
 
 
 def _sample(value: Any) -> float:

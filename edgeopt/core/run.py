@@ -51,6 +51,7 @@ class Run:
         }
 
 
+_RUN_HINT = "write one with `edgeopt bench --json > run.json`"
 _SHARED_KEYS: dict[str, type] = {
     "schema": int,
     "edgeopt": str,
@@ -68,14 +69,16 @@ def run_from_json(record: Any, *, where: str) -> Run:
         InputError: Not such a record, or one of a newer schema.
     """
     if not isinstance(record, dict) or not record.keys() >= _SHARED_KEYS.keys():
-        raise InputError(f"`{where}` is not a run of edgeopt", hint="write one with `edgeopt bench --json > run.json`")
+        raise InputError(f"`{where}` is not a run of edgeopt", hint=_RUN_HINT)
     if record["schema"] != SCHEMA:
         raise InputError(
             f"`{where}` has schema `{record['schema']}`, this edgeopt reads {SCHEMA}", hint="upgrade edgeopt"
         )
     strange = [key for key, kind in _SHARED_KEYS.items() if not isinstance(record[key], kind)]
     if strange or not all(isinstance(artifact, dict) for artifact in record["artifacts"]):
-        raise InputError(f"`{where}` is not a run of edgeopt: `{[*strange, 'artifacts'][0]}` holds something else")
+        raise InputError(
+            f"`{where}` is not a run of edgeopt: `{[*strange, 'artifacts'][0]}` holds something else", hint=_RUN_HINT
+        )
     return Run(
         command=record["command"],
         environment=record["environment"],
@@ -98,13 +101,13 @@ def run_from_file(path: Path) -> Run:
             path.read_text(encoding="utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates
         )
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise InputError(f"`{path}` is not JSON: {error}") from error
+        raise InputError(f"`{path}` is not JSON: {error}", hint=_RUN_HINT) from error
     return run_from_json(record, where=str(path))
 
 
-def json_text(record: Any) -> str:
-    """A JSON document that every reader accepts: no NaN, no infinity."""
-    return json.dumps(_finite(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+def json_text(record: Any, *, indent: int | None = 2) -> str:
+    """A JSON document that every reader accepts: no NaN, no infinity; on one line where `indent` is None."""
+    return json.dumps(_finite(record), indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _refuse_constant(name: str) -> float:

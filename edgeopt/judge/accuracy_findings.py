@@ -8,20 +8,30 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.core.measurement import Measurement, Origin
+from edgeopt.core.measurement import Origin
 from edgeopt.errors import InputError
 from edgeopt.judge.answers import Answers, answers_from_scores
-from edgeopt.judge.estimate import Estimate
+from edgeopt.judge.churn import churn_finding
+from edgeopt.judge.clusters import cluster_numbers
+from edgeopt.judge.estimate import Estimate, samples_that_decide
 from edgeopt.judge.evidence import Evidence, Finding
-from edgeopt.judge.intervals import Interval, samples_to_decide, wilson_interval
+from edgeopt.judge.intervals import Bounds
+from edgeopt.judge.labels import Task
 from edgeopt.judge.metrics import Metric, suited_metric
-from edgeopt.judge.predictions import Predictions, flipped, paired_answers, signal_to_noise_db
+from edgeopt.judge.predictions import (
+    Predictions,
+    flipped,
+    paired_answers,
+    paired_clusters,
+    signal_to_noise_db,
+    task_of,
+)
+from edgeopt.judge.recorded_findings import counted_estimate, recorded_change, recorded_estimate
 from edgeopt.judge.rules import HOST, Rule
-from edgeopt.judge.statistics import HitShare
+from edgeopt.judge.statistics import HitShare, share_bounds
 
 # Below about 200 samples an interval of a share is wider than any margin that people set (field/assurance 2.8).
 SMALLEST_SLICE = 200
-_COUNTED = ("accuracy", "top5", "flip_rate")
 Rows = NDArray[np.int64]
 
 
@@ -83,14 +93,24 @@ def _flip_rate(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
     pair = _pair(evidence, None)
     if isinstance(pair, str):
         return _recorded_difference(rule, evidence, rows, pair)
-    changed = flipped(*pair) if rows is None else flipped(*pair)[rows]
+    changed, clusters = _changed(pair, evidence, rows)
     flips, n = int(changed.sum()), len(changed)
     estimate = Estimate(
         value=flips / n,
-        interval=lambda confidence: wilson_interval(flips, n, confidence),
+        interval=share_bounds(changed, seed=evidence.seed, clusters=clusters),
         basis=f"{flips} of {n} predictions changed",
     )
     return _absolute(rule, estimate)
+
+
+def _changed(
+    pair: tuple[Predictions, Predictions], evidence: Evidence, rows: Rows | None
+) -> tuple[NDArray[np.bool_], Rows | None]:
+    """(sample,) whether each prediction changed, and the clusters of the samples."""
+    changed, clusters = flipped(*pair), paired_clusters(*pair, evidence.cluster)
+    if rows is None:
+        return changed, clusters
+    return changed[rows], None if clusters is None else clusters[rows]
 
 
 def _sqnr(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
@@ -107,7 +127,7 @@ def _recorded_difference(rule: Rule, evidence: Evidence, rows: Rows | None, reas
     if own is None or rows is not None or (baseline and own.details.get("baseline") != baseline.sha256):
         return Finding(missing=reason)
     value, n = own.samples[0][0], int(own.details.get("n", 0))
-    estimate = Estimate(value=value, basis=f"over {n} samples") if rule.metric == "sqnr" else _recorded(own)
+    estimate = Estimate(value=value, basis=f"over {n} samples") if rule.metric == "sqnr" else recorded_estimate(own)
     return _absolute(rule, estimate, own.origin)
 
 
@@ -124,36 +144,31 @@ def _task_metric(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
         return _against_baseline(rule, evidence, rows)
     predictions = evidence.candidate.predictions
     if predictions is not None and predictions.labels is not None:
-        answers = _chosen(answers_from_scores(predictions.scores, predictions.labels), rows)
+        clusters = cluster_numbers(predictions.columns, evidence.cluster) if evidence.cluster else None
+        answers = _chosen(answers_from_scores(predictions.scores, predictions.labels, clusters=clusters), rows)
         metric = suited_metric(rule.metric, answers)
-        value = metric.statistic.value(answers)
-        estimate = Estimate(
-            value=value,
-            interval=metric.statistic.bounds(answers, seed=evidence.seed),
-            basis=f"{len(answers)} samples",
-        )
-        return _absolute(rule, estimate)
+        value, bounds = metric.statistic.value(answers), metric.statistic.bounds(answers, seed=evidence.seed)
+        return _absolute(rule, _told(value, bounds, len(answers), "samples"))
     measurement = evidence.candidate.find(rule.metric, rule.target)
     if measurement is None or rows is not None:
         return Finding(missing=f"`{rule.metric}` was not measured on `{rule.target}`: labelled data is needed")
-    return _absolute(rule, _recorded(measurement), measurement.origin)
+    if evidence.cluster:
+        return Finding(missing=f"bounds over clusters of `{evidence.cluster}` need predictions")
+    return _absolute(rule, recorded_estimate(measurement), measurement.origin)
 
 
 def _against_baseline(rule: Rule, evidence: Evidence, rows: Rows | None) -> Finding:
     """The paired difference candidate - baseline against the allowance."""
     pair = _pair(evidence, None)
     if isinstance(pair, str):
-        return _unpaired(rule, evidence, pair) if rows is None else Finding(missing=pair)
+        return recorded_change(rule, evidence, pair) if rows is None else Finding(missing=pair)
     if pair[0].labels is None and pair[1].labels is None:
-        return Finding(missing="the data has no labels (`y`)")
-    before, after = (_chosen(answers, rows) for answers in paired_answers(*pair))
+        return _from_flips(rule, evidence, pair, rows)
+    before, after = (_chosen(answers, rows) for answers in paired_answers(*pair, cluster=evidence.cluster))
     metric = suited_metric(rule.metric, before)
     first, second = metric.statistic.value(before), metric.statistic.value(after)
-    estimate = Estimate(
-        value=second - first,
-        interval=metric.statistic.difference_bounds(before, after, seed=evidence.seed),
-        basis=f"{len(before)} paired samples",
-    )
+    bounds = metric.statistic.difference_bounds(before, after, seed=evidence.seed)
+    estimate = _told(second - first, bounds, len(before), "paired samples")
     return Finding(
         estimate=_with_discordance(estimate, metric, before, after),
         limit=rule.limit(first) - first,
@@ -163,64 +178,29 @@ def _against_baseline(rule: Rule, evidence: Evidence, rows: Rows | None) -> Find
     )
 
 
+def _told(value: float, bounds: Bounds, n: int, samples: str) -> Estimate:
+    return Estimate(value=value, interval=bounds, basis=f"{n} {samples}", needed=samples_that_decide(value, bounds, n))
+
+
+def _from_flips(rule: Rule, evidence: Evidence, pair: tuple[Predictions, Predictions], rows: Rows | None) -> Finding:
+    """What can be told without labels: how far accuracy can have moved."""
+    if rule.metric != "accuracy" or task_of(*pair) is Task.REGRESSION:
+        return Finding(missing="the data has no labels (`y`)")
+    changed, clusters = _changed(pair, evidence, rows)
+    return churn_finding(rule, changed, clusters, seed=evidence.seed)
+
+
 def _with_discordance(estimate: Estimate, metric: Metric, before: Answers, after: Answers) -> Estimate:
     """For a metric that counts hits: what was lost and gained, and how many samples would decide."""
     if not isinstance(metric.statistic, HitShare):
         return estimate
     losses, gains = metric.statistic.discordant(before, after)
-    n = len(before)
-    return replace(
-        estimate,
-        basis=f"{losses} lost and {gains} gained of {n} paired samples",
-        needed=lambda limit: samples_to_decide((gains - losses) / n, (losses + gains) / n, -limit),
-    )
+    counted = counted_estimate(losses, gains, len(before))
+    if before.clusters is None:
+        return counted
+    units = len(np.unique(before.clusters))
+    return replace(estimate, basis=f"{counted.basis} in {units} clusters")
 
 
 def _chosen(answers: Answers, rows: Rows | None) -> Answers:
     return answers if rows is None else answers.rows(rows)
-
-
-def _recorded(measurement: Measurement) -> Estimate:
-    """A figure of which only the value and the number of samples are known."""
-    value, n = measurement.samples[0][0], int(measurement.details.get("n", 0))
-    if measurement.metric not in _COUNTED or n == 0:
-        return Estimate(value=value, interval=lambda _: (-np.inf, np.inf), basis="its interval is not known")
-    return Estimate(
-        value=value, interval=lambda confidence: wilson_interval(value * n, n, confidence), basis=f"{n} samples"
-    )
-
-
-def _unpaired(rule: Rule, evidence: Evidence, reason: str) -> Finding:
-    """Two shares of which only values and counts are known, as independent proportions.
-
-    Newcombe 1998 (Statistics in Medicine 17:873-890), method 10: squares of the Wilson half-widths add up.
-    """
-    if evidence.baseline is None:
-        return Finding(missing=reason)
-    first, second = (side.find(rule.metric, rule.target) for side in (evidence.baseline, evidence.candidate))
-    if first is None or second is None:
-        return Finding(missing=f"`{rule.metric}` was not measured of both models")
-    before, after = _recorded(first), _recorded(second)
-    estimate = Estimate(
-        value=after.value - before.value,
-        interval=lambda confidence: _independent_difference(before, after, confidence),
-        basis=f"unpaired, since {reason}; pairs decide sooner",
-    )
-    limit = rule.limit(before.value)
-    return Finding(
-        estimate=estimate,
-        limit=limit - before.value,
-        shown_value=after.value,
-        shown_limit=limit,
-        origin=second.origin,
-    )
-
-
-def _independent_difference(before: Estimate, after: Estimate, confidence: float) -> Interval:
-    assert before.interval is not None
-    assert after.interval is not None
-    (low_before, high_before), (low_after, high_after) = before.interval(confidence), after.interval(confidence)
-    difference = after.value - before.value
-    down = np.hypot(after.value - low_after, high_before - before.value)
-    up = np.hypot(high_after - after.value, before.value - low_before)
-    return difference - float(down), difference + float(up)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Array
 from edgeopt.judge.labels import Task, check_labels, infer_task
-from edgeopt.judge.scores import are_probabilities, checked_scores, class_count, predicted_classes
+from edgeopt.judge.scores import (
+    are_probabilities,
+    checked_scores,
+    class_count,
+    predicted_classes,
+    rows_are_probabilities,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,12 +27,16 @@ class Answers:
         labels: (sample,) int64 classes; for regression numbers of the scores' shape.
         task: What both together are.
         predicted: (sample,) int64 classes that the scores name; empty for regression.
+        has_probabilities: Whether the scores are probabilities, decided over all samples; else they are logits.
+        clusters: (sample,) int64 numbers of what depends on each other; None where samples are independent.
     """
 
     scores: Array
     labels: Array
     task: Task
     predicted: NDArray[np.int64]
+    has_probabilities: bool
+    clusters: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -50,16 +60,24 @@ class Answers:
 
     def rows(self, positions: NDArray[np.int64]) -> Answers:
         """The answers at `positions`, in that order: one slice; what was decided over all samples stays decided."""
-        return Answers(
+        return replace(
+            self,
             scores=self.scores[positions],
             labels=self.labels[positions],
-            task=self.task,
             predicted=self.predicted[positions] if len(self.predicted) else self.predicted,
+            clusters=None if self.clusters is None else self.clusters[positions],
         )
 
 
 def answers_from_scores(
-    scores: Array, labels: Array, *, source: str = "the data", model: str = "the model", threshold: float | None = None
+    scores: Array,
+    labels: Array,
+    *,
+    source: str = "the data",
+    model: str = "the model",
+    threshold: float | None = None,
+    has_probabilities: bool | None = None,
+    clusters: NDArray[np.int64] | None = None,
 ) -> Answers:
     """Scores and labels, checked against each other.
 
@@ -69,6 +87,8 @@ def answers_from_scores(
         source: Where the labels come from, for messages.
         model: Whose scores these are, for messages.
         threshold: From where a single score means class 1; None decides (see `scores.decision_threshold`).
+        has_probabilities: Whether scores are probabilities; None decides (see `scores.rows_are_probabilities`).
+        clusters: (sample,) numbers of what depends on each other; None where samples are independent.
 
     Raises:
         InputError: The scores are not finite, or the labels do not fit them.
@@ -82,4 +102,6 @@ def answers_from_scores(
         labels=right,
         task=task,
         predicted=np.empty(0, np.int64) if is_regression else predicted_classes(checked, threshold=threshold),
+        has_probabilities=rows_are_probabilities(checked) if has_probabilities is None else has_probabilities,
+        clusters=clusters,
     )

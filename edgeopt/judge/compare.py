@@ -16,19 +16,19 @@ from edgeopt.judge.intervals import (
     normal_quantile,
     samples_to_decide,
     samples_to_separate,
-    wilson_interval,
 )
 from edgeopt.judge.labels import Task
 from edgeopt.judge.metrics import Metric, suitable_metrics, suited_metric
 from edgeopt.judge.predictions import (
     Predictions,
-    count_flips,
+    flipped,
     paired_answers,
+    paired_clusters,
     require_pairs,
     signal_to_noise_db,
     task_of,
 )
-from edgeopt.judge.statistics import HitShare
+from edgeopt.judge.statistics import HitShare, share_bounds
 
 # Two models are the same within half a point, the drop that the documented example gate allows; errors within 1 %.
 SAME_SHARE = 0.005
@@ -47,11 +47,11 @@ class AccuracyComparison:
         baseline: The baseline's value, in units of the metric.
         candidate: The candidate's.
         difference: Candidate minus baseline.
-        ci95: Two-sided 95 % interval of the difference: Tango's score interval of hits, DeLong's of AUC, else a paired
-            percentile bootstrap.
+        ci95: Two-sided 95 % interval of the difference: Tango's score interval of hits, DeLong's of AUC, bootstrap-t
+            or Student's t of mean errors and scores, else a paired BCa bootstrap; over clusters where they are named.
         losses: Samples that only the baseline hits; None for a metric without hits.
         gains: Samples that only the candidate hits.
-        mcnemar_p: Two-sided mid-p that losses and gains are equally likely.
+        mcnemar_p: Two-sided mid-p that losses and gains are equally likely; None where samples come in clusters.
         flips: Samples whose class changed, right or wrong; None for regression.
         flip_rate: The same as a share in [0, 1].
         sqnr_db: Signal to quantization noise of the scores in dB, infinite where they are identical; None unless both
@@ -81,6 +81,16 @@ class AccuracyComparison:
     samples_needed: int | None = None
 
     @property
+    def negative_flip_rate(self) -> float | None:
+        """Share of samples that were right and are wrong now, in [0, 1]; None without labels of classes."""
+        return None if self.losses is None or self.metric != "accuracy" else self.losses / self.n
+
+    @property
+    def positive_flip_rate(self) -> float | None:
+        """Share of samples that were wrong and are right now, in [0, 1]; None without labels of classes."""
+        return None if self.gains is None or self.metric != "accuracy" else self.gains / self.n
+
+    @property
     def agreement(self) -> float | None:
         """Share of samples that both put in the same class, in [0, 1]; None for regression."""
         return None if self.flip_rate is None else 1 - self.flip_rate
@@ -106,6 +116,8 @@ class AccuracyComparison:
             "mcnemar_p": self.mcnemar_p,
             "flips": self.flips,
             "flip_rate": self.flip_rate,
+            "negative_flip_rate": self.negative_flip_rate,
+            "positive_flip_rate": self.positive_flip_rate,
             "agreement": self.agreement,
             "sqnr_db": self.sqnr_db if self.sqnr_db is None or math.isfinite(self.sqnr_db) else None,
             "n": self.n,
@@ -115,7 +127,7 @@ class AccuracyComparison:
 
 
 def compare_predictions(
-    baseline: Predictions, candidate: Predictions, *, metric: str | None = None, seed: int = 0
+    baseline: Predictions, candidate: Predictions, *, metric: str | None = None, seed: int = 0, cluster: str = ""
 ) -> AccuracyComparison:
     """The candidate against the baseline, sample by sample.
 
@@ -124,15 +136,17 @@ def compare_predictions(
         candidate: Predictions of the other on the same samples, in the same order.
         metric: Key of `METRICS`; None takes accuracy, or mse for regression.
         seed: Seed of bootstraps.
+        cluster: Column of samples that depend on each other, as frames of one video; empty where none do.
 
     Raises:
-        InputError: They are not pairs (see `require_pairs`), hold NaN, or the metric is unknown or does not suit them.
+        InputError: They are not pairs (see `require_pairs`), hold NaN, the metric is unknown or does not suit them, or
+            there is no such column.
     """
     require_pairs(baseline, candidate)
-    shared = _without_labels(baseline, candidate)
+    shared = _without_labels(baseline, candidate, seed, cluster)
     if baseline.labels is None and candidate.labels is None:
         return shared
-    before, after = paired_answers(baseline, candidate)
+    before, after = paired_answers(baseline, candidate, cluster=cluster)
     name = metric or suitable_metrics(before)[0]
     chosen = suited_metric(name, before)
     first, second = chosen.statistic.value(before), chosen.statistic.value(after)
@@ -153,7 +167,7 @@ def compare_predictions(
     return replace(compared, samples_needed=_samples_needed(compared, second - first, interval, margin))
 
 
-def _without_labels(baseline: Predictions, candidate: Predictions) -> AccuracyComparison:
+def _without_labels(baseline: Predictions, candidate: Predictions, seed: int, cluster: str) -> AccuracyComparison:
     """What can be told from scores alone."""
     n = baseline.n
     have_floats = baseline.scores.dtype.kind == candidate.scores.dtype.kind == "f"
@@ -161,8 +175,10 @@ def _without_labels(baseline: Predictions, candidate: Predictions) -> AccuracyCo
     is_same = _are_identical(baseline, candidate)
     if task_of(baseline, candidate) is Task.REGRESSION:
         return AccuracyComparison(n=n, sqnr_db=sqnr, verdict="same" if is_same else "undecided")
-    flips = count_flips(baseline, candidate)
-    is_same = is_same or wilson_interval(flips, n, CONFIDENCE)[1] <= SAME_SHARE
+    changed = flipped(baseline, candidate)
+    flips = int(changed.sum())
+    clusters = paired_clusters(baseline, candidate, cluster)
+    is_same = is_same or share_bounds(changed, seed=seed, clusters=clusters)(CONFIDENCE)[1] <= SAME_SHARE
     return AccuracyComparison(
         n=n, sqnr_db=sqnr, flips=flips, flip_rate=flips / n, verdict="same" if is_same else "undecided"
     )
@@ -173,7 +189,8 @@ def _with_hits(shared: AccuracyComparison, metric: Metric, before: Answers, afte
     if not isinstance(metric.statistic, HitShare):
         return shared
     losses, gains = metric.statistic.discordant(before, after)
-    return replace(shared, losses=losses, gains=gains, mcnemar_p=mcnemar_change_p(losses, gains))
+    p = mcnemar_change_p(losses, gains) if before.clusters is None else None
+    return replace(shared, losses=losses, gains=gains, mcnemar_p=p)
 
 
 def _are_identical(baseline: Predictions, candidate: Predictions) -> bool:
@@ -191,7 +208,7 @@ def _verdict(interval: Interval, margin: float, metric: Metric) -> AccuracyVerdi
 def _samples_needed(compared: AccuracyComparison, difference: float, interval: Interval, margin: float) -> int | None:
     """The fewer of the samples that would tell the difference from 0 and those that would show it within the margin."""
     change, n = abs(difference), compared.n
-    if compared.losses is not None and compared.gains is not None:
+    if compared.mcnemar_p is not None and compared.losses is not None and compared.gains is not None:
         discordance = (compared.losses + compared.gains) / n
         wanted = [
             samples_to_decide(change, discordance, 0.0, confidence=CONFIDENCE),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeopt.judge.intervals import Interval
+from edgeopt.judge.intervals import Bounds, Interval, normal_quantile, samples_to_separate
 
 # All bounds are one-sided 95 %, so the interval that holds both has 90 %.
 ALPHA = 0.05
@@ -57,6 +58,21 @@ def breaking_p(estimate: Estimate, limit: float, *, is_upper: bool) -> float:
         else:
             low = middle
     return high
+
+
+def samples_that_decide(value: float, bounds: Bounds, n: int) -> Callable[[float], int | None]:
+    """How many samples would decide a figure against a limit, from how far its interval on `n` samples reaches.
+
+    The variance of one sample is n times the squared standard error; None where the figure sits at the limit or its
+    interval is infinite.
+    """
+
+    def needed(limit: float) -> int | None:
+        low, high = bounds(1 - 2 * ALPHA)
+        error = (high - low) / 2 / normal_quantile(1 - 2 * ALPHA)
+        return samples_to_separate(n * error**2, value - limit) if math.isfinite(error) else None
+
+    return needed
 
 
 def holm(p_values: list[float], alpha: float = ALPHA) -> list[bool]:

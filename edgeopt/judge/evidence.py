@@ -36,11 +36,19 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A candidate, what it is held against, and the seed of bootstraps."""
+    """A candidate and what it is held against.
+
+    Attributes:
+        candidate: The model that may ship.
+        baseline: The model that it is compared with; None where there is none.
+        seed: Seed of bootstraps.
+        cluster: Column of samples that depend on each other, as frames of one video; empty where none do.
+    """
 
     candidate: Side
     baseline: Side | None = None
     seed: int = 0
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,7 @@ class Finding:
         origin: Where the figure comes from.
         missing: Why there is no estimate.
         part: Value of the slice column; empty for all samples.
+        least: What the figure must reach, besides breaking the limit, for the rule to fail; None: the limit alone says.
     """
 
     estimate: Estimate | None = None
@@ -64,6 +73,7 @@ class Finding:
     origin: Origin | None = None
     missing: str = ""
     part: str = ""
+    least: float | None = None
 
 
 def unlike(own: Measurement, other: Measurement, evidence: Evidence) -> str:

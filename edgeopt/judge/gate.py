@@ -139,6 +139,8 @@ def _admitted(finding: Finding, estimates: str) -> Finding:
 def _breaking_p(rule: Rule, finding: Finding) -> float:
     estimate = finding.estimate
     assert estimate is not None
+    if finding.least is not None and (estimate.value - finding.least) * (1 if rule.is_upper else -1) < 0:
+        return 1.0
     if not _has_chance(finding) and rule.comparison in ("<", ">") and estimate.value == finding.limit:
         return 0.0
     return breaking_p(estimate, finding.limit, is_upper=rule.is_upper)

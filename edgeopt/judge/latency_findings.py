@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeopt.core.measurement import Measurement, Origin
 from edgeopt.judge.estimate import Estimate
 from edgeopt.judge.evidence import Evidence, Finding, unlike
 from edgeopt.judge.intervals import Interval
-from edgeopt.judge.latency import interval_of, quantile_draws, ratio_draws
+from edgeopt.judge.latency import MINIMUM_EFFECT, log_quantiles, log_ratios, quantile_interval, slowdown_interval
 from edgeopt.judge.rules import Rule
 from edgeopt.units import Dimension
 
@@ -44,11 +44,12 @@ def latency_finding(rule: Rule, evidence: Evidence) -> Finding:
         estimate = Estimate(value=value, interval=lambda _: _stated_interval(own), basis="an estimate")
     else:
         latency, quantile = _as_latency(own), _QUANTILES[rule.statistic]
-        draws = quantile_draws(latency.samples, quantile, calls_per_block=latency.calls, seed=evidence.seed)
         estimate = Estimate(
             value=latency.quantile(quantile),
-            interval=lambda confidence: interval_of(draws, confidence),
-            basis=f"{len(latency.samples)} processes",
+            interval=lambda confidence: quantile_interval(
+                latency.samples, quantile, confidence, calls_per_block=latency.calls
+            ),
+            basis=_processes(latency),
         )
     limit = rule.quantity.value
     return Finding(estimate=estimate, limit=limit, shown_value=estimate.value, shown_limit=limit, origin=own.origin)
@@ -75,16 +76,26 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
         return Finding(missing=reason)
     first, second, quantile = _as_latency(other), _as_latency(own), _QUANTILES[rule.statistic]
     before, after = first.quantile(quantile), second.quantile(quantile)
-    slowdowns = _slowdowns(first, second, quantile, evidence.seed) - 1
     factor = 1.0 if rule.quantity.dimension is Dimension.PERCENT else before
-    estimate = Estimate(
-        value=float(np.median(slowdowns)) * factor,
-        interval=lambda confidence: interval_of(slowdowns * factor, confidence),
-        basis="timed by turns with the baseline" if _are_by_turns(first, second) else "not timed by turns",
-    )
+    is_paired, calls = _are_by_turns(first, second), min(first.calls, second.calls)
+
+    def interval(confidence: float) -> Interval:
+        low, high = slowdown_interval(
+            first.samples, second.samples, quantile, confidence, calls_per_block=calls, is_paired=is_paired
+        )
+        return (low - 1) * factor, (high - 1) * factor
+
+    least = MINIMUM_EFFECT * factor if rule.is_upper and 0 <= rule.quantity.value < MINIMUM_EFFECT * factor else None
+    turns = "timed by turns with the baseline" if is_paired else "not timed by turns"
+    told = f"; a slowdown counts from {MINIMUM_EFFECT:.0%} on" if least is not None else ""
     return Finding(
-        estimate=estimate,
+        estimate=Estimate(
+            value=_slowdown(first, second, quantile, calls, is_paired=is_paired) * factor,
+            interval=interval,
+            basis=f"{turns}; {_processes(second)}{told}",
+        ),
         limit=rule.quantity.value,
+        least=least,
         shown_value=after,
         shown_limit=rule.limit(before),
         origin=own.origin,
@@ -96,10 +107,16 @@ def _are_by_turns(first: _Latency, second: _Latency) -> bool:
     return is_same_session and len(first.samples) == len(second.samples)
 
 
-def _slowdowns(first: _Latency, second: _Latency, quantile: float, seed: int) -> NDArray[np.float64]:
-    """(resample,) candidate time over baseline time; paired by process where they were timed by turns."""
-    calls = min(first.calls, second.calls)
-    if _are_by_turns(first, second):
-        return 1 / ratio_draws(first.samples, second.samples, quantile, calls_per_block=calls, seed=seed)
-    after = quantile_draws(second.samples, quantile, calls_per_block=calls, seed=seed)
-    return after / quantile_draws(first.samples, quantile, calls_per_block=calls, seed=seed + 1)
+def _slowdown(first: _Latency, second: _Latency, quantile: float, calls: int, *, is_paired: bool) -> float:
+    """Candidate time over baseline time, less 1: the geometric mean over processes."""
+    if is_paired:
+        logs = -log_ratios(first.samples, second.samples, quantile, calls_per_block=calls)
+        return math.expm1(float(logs.mean()))
+    before, after = (log_quantiles(side.samples, quantile, calls_per_block=calls).mean() for side in (first, second))
+    return math.expm1(float(after - before))
+
+
+def _processes(latency: _Latency) -> str:
+    """How many processes, and what one alone does not show."""
+    count = len(latency.samples)
+    return f"{count} processes" if count > 1 else "1 process: what differs between processes is not in the bounds"

@@ -11,11 +11,13 @@ import numpy as np
 from edgeopt.core.dataset import Array
 from edgeopt.errors import InputError, near_names
 from edgeopt.judge.answers import Answers, answers_from_scores
+from edgeopt.judge.f1 import MacroF1
 from edgeopt.judge.intervals import CONFIDENCE
 from edgeopt.judge.labels import Task
+from edgeopt.judge.probabilities import brier_scores, log_losses, probability_refusal
+from edgeopt.judge.separation import Separation
 from edgeopt.judge.statistics import (
     HitShare,
-    MacroF1,
     MeanError,
     RocArea,
     Statistic,
@@ -37,7 +39,7 @@ class MetricValue:
         low: Lower end of its interval, in `unit`; -inf when a single sample leaves it unknown.
         high: Upper end, likewise.
         n: Number of samples, at least 1.
-        unit: `1`: a share in [0, 1], or, for errors, units of the label.
+        unit: `1`: a share in [0, 1], or, for errors, units of the label; of log loss nats.
     """
 
     value: float
@@ -78,7 +80,7 @@ def _top5_refusal(answers: Answers) -> str:
     return f"it says little with {answers.classes} classes, it needs at least 6" if answers.classes < 6 else ""
 
 
-def _auc_refusal(answers: Answers) -> str:
+def _two_classes_refusal(answers: Answers) -> str:
     if answers.task is Task.CLASSIFICATION and answers.classes != 2:
         return f"it needs two classes, the model has {answers.classes or 'more'}"
     present = np.unique(answers.labels)
@@ -89,7 +91,22 @@ METRICS: dict[str, Metric] = {
     "accuracy": Metric(statistic=HitShare(hits=hits), tasks=_CLASSES),
     "top5": Metric(statistic=HitShare(hits=top5_hits), tasks=frozenset({Task.CLASSIFICATION}), refusal=_top5_refusal),
     "f1": Metric(statistic=MacroF1(), tasks=_CLASSES),
-    "auc": Metric(statistic=RocArea(), tasks=_CLASSES, refusal=_auc_refusal),
+    "auc": Metric(statistic=RocArea(), tasks=_CLASSES, refusal=_two_classes_refusal),
+    "ks": Metric(statistic=Separation(), tasks=_CLASSES, refusal=_two_classes_refusal),
+    "log_loss": Metric(
+        statistic=MeanError(errors=log_losses),
+        tasks=_CLASSES,
+        is_larger_better=False,
+        is_share=False,
+        refusal=probability_refusal,
+    ),
+    "brier": Metric(
+        statistic=MeanError(errors=brier_scores),
+        tasks=_CLASSES,
+        is_larger_better=False,
+        is_share=False,
+        refusal=probability_refusal,
+    ),
     "mse": Metric(
         statistic=MeanError(errors=squared_errors),
         tasks=frozenset({Task.REGRESSION}),

@@ -11,8 +11,17 @@ from numpy.typing import NDArray
 from edgeopt.core.dataset import Array
 from edgeopt.errors import InputError
 from edgeopt.judge.answers import Answers, answers_from_scores
+from edgeopt.judge.clusters import cluster_numbers
 from edgeopt.judge.labels import Task, check_labels, infer_task
-from edgeopt.judge.scores import checked_scores, decision_threshold, has_classes, predicted_classes, times
+from edgeopt.judge.scores import (
+    checked_scores,
+    decision_threshold,
+    has_classes,
+    predicted_classes,
+    rows_are_probabilities,
+    times,
+    without_unit_axes,
+)
 
 BASELINE = "the baseline"
 CANDIDATE = "the candidate"
@@ -75,22 +84,48 @@ def require_pairs(baseline: Predictions, candidate: Predictions) -> None:
         )
 
 
-def paired_answers(baseline: Predictions, candidate: Predictions) -> tuple[Answers, Answers]:
-    """Answers of both to the same labels; a single score counts as class 1 from the baseline's threshold on in both.
+def paired_answers(baseline: Predictions, candidate: Predictions, *, cluster: str = "") -> tuple[Answers, Answers]:
+    """Answers of both to the same labels, read alike.
+
+    A single score counts as class 1 from the baseline's threshold on in both, and scores of both are probabilities
+    where the baseline's are.
+
+    Args:
+        baseline: Predictions of the original model.
+        candidate: Predictions of the other on the same samples.
+        cluster: Column of the samples that depend on each other; empty where none do.
 
     Raises:
-        InputError: They are not pairs (see `require_pairs`), or neither has labels.
+        InputError: They are not pairs (see `require_pairs`), neither has labels, or there is no such column.
     """
     require_pairs(baseline, candidate)
     labels = baseline.labels if baseline.labels is not None else candidate.labels
     if labels is None:
         raise InputError("neither the baseline nor the candidate has labels", hint="put labels under `y` in the data")
     threshold = decision_threshold(baseline.scores)
+    has_probabilities = rows_are_probabilities(without_unit_axes(baseline.scores))
+    clusters = paired_clusters(baseline, candidate, cluster)
     before, after = (
-        answers_from_scores(side.scores, labels, model=name, threshold=threshold)
+        answers_from_scores(
+            side.scores,
+            labels,
+            model=name,
+            threshold=threshold,
+            has_probabilities=has_probabilities,
+            clusters=clusters,
+        )
         for side, name in ((baseline, BASELINE), (candidate, CANDIDATE))
     )
     return before, after
+
+
+def paired_clusters(baseline: Predictions, candidate: Predictions, cluster: str) -> NDArray[np.int64] | None:
+    """(sample,) cluster numbers by the column `cluster` of either; None where that is empty.
+
+    Raises:
+        InputError: Neither has such a column.
+    """
+    return cluster_numbers({**candidate.columns, **baseline.columns}, cluster) if cluster else None
 
 
 def count_flips(baseline: Predictions, candidate: Predictions) -> int:

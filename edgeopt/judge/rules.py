@@ -42,11 +42,11 @@ _RELATIVE = (Dimension.PERCENT,)
 RULE_METRICS: dict[str, RuleMetric] = {
     **{
         name: RuleMetric(measurement=name, dimension=Dimension.PERCENT, relative=_POINTS)
-        for name in ("accuracy", "top5", "f1", "auc")
+        for name in ("accuracy", "top5", "f1", "auc", "ks")
     },
     **{
         name: RuleMetric(measurement=name, dimension=Dimension.NUMBER, relative=(*_RELATIVE, Dimension.NUMBER))
-        for name in ("mse", "mae")
+        for name in ("log_loss", "brier", "mse", "mae")
     },
     "flip_rate": RuleMetric(measurement="flip_rate", dimension=Dimension.PERCENT, relative=()),
     "sqnr": RuleMetric(measurement="sqnr", dimension=Dimension.DECIBELS, relative=()),
@@ -64,7 +64,7 @@ RULE_METRICS: dict[str, RuleMetric] = {
 }
 
 # Metrics that have a value for each slice of the samples.
-SLICED = ("accuracy", "top5", "f1", "auc", "mse", "mae", "flip_rate", "sqnr")
+SLICED = ("accuracy", "top5", "f1", "auc", "ks", "log_loss", "brier", "mse", "mae", "flip_rate", "sqnr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

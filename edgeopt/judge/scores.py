@@ -10,6 +10,7 @@ from edgeopt.errors import InputError
 
 # A quantized sigmoid may overshoot 1 by a step of its scale, 1/255 at most for int8: still a probability.
 _OVERSHOOT = 0.01
+_MISSING_SHARE = 0.1
 
 
 def checked_scores(scores: Array, *, source: str = "the model") -> Array:
@@ -64,6 +65,16 @@ def class_count(scores: Array) -> int | None:
 def are_probabilities(scores: Array) -> bool:
     """Whether all scores lie in [0, 1], give or take 0.01 for a quantized sigmoid; logits leave it sooner or later."""
     return bool(scores.min() >= -_OVERSHOOT and scores.max() <= 1 + _OVERSHOOT)
+
+
+def rows_are_probabilities(scores: Array) -> bool:
+    """Whether squeezed `scores` are probabilities: all in [0, 1] (see `are_probabilities`), and rows add up to 1.
+
+    The median row decides, give or take 0.1: an 8-bit softmax over many classes rounds small shares to 0.
+    """
+    if not are_probabilities(scores) or scores.ndim > 2:
+        return False
+    return scores.ndim == 1 or abs(float(np.median(scores.sum(axis=1, dtype=np.float64))) - 1) <= _MISSING_SHARE
 
 
 def decision_threshold(scores: Array) -> float:

@@ -9,20 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.core.dataset import Array
 from edgeopt.judge.answers import Answers
 from edgeopt.judge.auc import Placements, auc_difference_interval, auc_interval, placements
-from edgeopt.judge.intervals import (
-    Interval,
-    bootstrap_counts,
-    bootstrap_means,
-    percentile_interval,
-    tango_interval,
-    wilson_interval,
-)
+from edgeopt.judge.intervals import Bounds, Interval, tango_interval, wilson_interval
+from edgeopt.judge.means import mean_bounds
 
-# From a two-sided confidence in (0, 1) to the interval; what is drawn is drawn once.
-Bounds = Callable[[float], Interval]
 Floats = NDArray[np.float64]
 
 
@@ -41,7 +32,11 @@ class Statistic(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HitShare:
-    """Share of samples that count as hits: Wilson's interval, and Tango's for a paired difference. Nothing is drawn.
+    """Share of samples that count as hits: Wilson's interval, and Tango's for a paired difference.
+
+    Where samples come in clusters, it is the interval of a mean over clusters, and at no end nearer than that of
+    independent samples, which holds where only a few samples are hit or missed. Where all clusters are alike it is that
+    of as many independent samples as there are clusters.
 
     Attributes:
         hits: From answers to (sample,) bool.
@@ -54,16 +49,21 @@ class HitShare:
         return float(self.hits(answers).mean())
 
     def bounds(self, answers: Answers, *, seed: int) -> Bounds:
-        """Wilson's intervals."""
-        del seed
-        successes, n = int(self.hits(answers).sum()), len(answers)
-        return lambda confidence: wilson_interval(successes, n, confidence)
+        """Wilson's intervals, or those over clusters."""
+        return share_bounds(self.hits(answers), seed=seed, clusters=answers.clusters)
 
     def difference_bounds(self, baseline: Answers, candidate: Answers, *, seed: int) -> Bounds:
-        """Tango's intervals."""
-        del seed
+        """Tango's intervals, or those over clusters."""
         (losses, gains), n = self.discordant(baseline, candidate), len(baseline)
-        return lambda confidence: tango_interval(losses, gains, n, confidence)
+        if baseline.clusters is None:
+            return lambda confidence: tango_interval(losses, gains, n, confidence)
+        changes = self.hits(candidate).astype(np.float64) - self.hits(baseline)
+        if np.ptp(changes) == 0:
+            units = len(np.unique(baseline.clusters))
+            alike = (units if losses else 0), (units if gains else 0)
+            return lambda confidence: tango_interval(*alike, units, confidence)
+        of_clusters = mean_bounds(changes, seed=seed, clusters=baseline.clusters)
+        return lambda confidence: _wider(tango_interval(losses, gains, n, confidence), of_clusters(confidence))
 
     def discordant(self, baseline: Answers, candidate: Answers) -> tuple[int, int]:
         """Losses and gains: samples that only the baseline, or only the candidate, hits."""
@@ -73,9 +73,9 @@ class HitShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanError:
-    """Mean of an error per sample: percentile bootstrap, of the paired differences for a comparison.
+    """Mean of an error per sample, with the intervals of `mean_bounds`; a comparison takes the paired differences.
 
-    A single sample leaves it unknown: the interval is infinite.
+    A single sample, or cluster, leaves it unknown: the interval is infinite.
 
     Attributes:
         errors: From answers to (sample,) float64.
@@ -89,50 +89,17 @@ class MeanError:
 
     def bounds(self, answers: Answers, *, seed: int) -> Bounds:
         """Intervals of the mean."""
-        draws = bootstrap_means(self.errors(answers), seed=seed)
-        return lambda confidence: percentile_interval(draws, confidence)
+        return mean_bounds(self.errors(answers), seed=seed, clusters=answers.clusters)
 
     def difference_bounds(self, baseline: Answers, candidate: Answers, *, seed: int) -> Bounds:
         """Intervals of the mean of the paired differences."""
-        draws = bootstrap_means(self.errors(candidate) - self.errors(baseline), seed=seed)
-        return lambda confidence: percentile_interval(draws, confidence)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MacroF1:
-    """Mean over classes of F1 = 2·TP / (labelled + predicted), over the classes that are labelled or predicted.
-
-    The bootstrap draws counts of (label, prediction) instead of samples, which is the same draw (`bootstrap_counts`).
-    It is blind where all draws are equal, as when every sample is right: score intervals of shares then stand in. F1 of
-    rare classes is biased downwards in resamples, so percentile intervals are widened to hold the value itself.
-    """
-
-    def value(self, answers: Answers) -> float:
-        """Macro F1."""
-        cells, counts = _cells(answers.labels, answers.predicted)
-        return float(_macro_f1(counts[None], cells[:, 0], cells[:, 1])[0])
-
-    def bounds(self, answers: Answers, *, seed: int) -> Bounds:
-        """Percentile bootstrap intervals."""
-        cells, counts = _cells(answers.labels, answers.predicted)
-        draws = [_macro_f1(drawn, cells[:, 0], cells[:, 1]) for drawn in bootstrap_counts(counts, seed=seed)]
-        value, n = self.value(answers), len(answers)
-        return _widened(np.concatenate(draws), value, lambda confidence: wilson_interval(value * n, n, confidence))
-
-    def difference_bounds(self, baseline: Answers, candidate: Answers, *, seed: int) -> Bounds:
-        """Percentile bootstrap intervals with the same draw for both."""
-        cells, counts = _cells(baseline.labels, baseline.predicted, candidate.predicted)
-        draws = [
-            _macro_f1(drawn, cells[:, 0], cells[:, 2]) - _macro_f1(drawn, cells[:, 0], cells[:, 1])
-            for drawn in bootstrap_counts(counts, seed=seed)
-        ]
-        of_hits = HitShare(hits=hits).difference_bounds(baseline, candidate, seed=seed)
-        return _widened(np.concatenate(draws), self.value(candidate) - self.value(baseline), of_hits)
+        differences = self.errors(candidate) - self.errors(baseline)
+        return mean_bounds(differences, seed=seed, clusters=baseline.clusters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RocArea:
-    """Area under the ROC curve of two classes, with DeLong's variance. Nothing is drawn.
+    """Area under the ROC curve of two classes, with DeLong's variance, or Obuchowski's over clusters. Nothing is drawn.
 
     On answers of one class, where there is no curve, the value is NaN.
     """
@@ -152,6 +119,23 @@ class RocArea:
         del seed
         before, after = _placements(baseline), _placements(candidate)
         return lambda confidence: auc_difference_interval(before, after, confidence)
+
+
+def share_bounds(is_hit: NDArray[np.bool_], *, seed: int, clusters: NDArray[np.int64] | None) -> Bounds:
+    """Intervals of the share of `is_hit`, (sample,): Wilson's, or those over clusters (see `HitShare`)."""
+    successes, n = int(is_hit.sum()), len(is_hit)
+    if clusters is None:
+        return lambda confidence: wilson_interval(successes, n, confidence)
+    if successes in (0, n):
+        units = len(np.unique(clusters))
+        return lambda confidence: wilson_interval(units * successes // n, units, confidence)
+    of_clusters = mean_bounds(is_hit, seed=seed, clusters=clusters)
+
+    def bounds(confidence: float) -> Interval:
+        low, high = _wider(wilson_interval(successes, n, confidence), of_clusters(confidence))
+        return max(0.0, low), min(1.0, high)
+
+    return bounds
 
 
 def hits(answers: Answers) -> NDArray[np.bool_]:
@@ -177,6 +161,11 @@ def absolute_errors(answers: Answers) -> Floats:
     return np.asarray(np.abs(_residuals(answers)).mean(axis=1))
 
 
+def _wider(first: Interval, second: Interval) -> Interval:
+    """The shortest interval that holds both."""
+    return min(first[0], second[0]), max(first[1], second[1])
+
+
 def _residuals(answers: Answers) -> Floats:
     """(sample, value) float64, all axes but the first as one."""
     residuals = answers.scores.astype(np.float64) - answers.labels.astype(np.float64)
@@ -184,42 +173,4 @@ def _residuals(answers: Answers) -> Floats:
 
 
 def _placements(answers: Answers) -> Placements:
-    return placements(answers.positive_scores, answers.labels)
-
-
-def _widened(draws: Floats, value: float, fallback: Bounds) -> Bounds:
-    """Percentile intervals that hold `value`; `fallback` where all draws are equal."""
-    if draws.min() == draws.max():
-        return fallback
-
-    def bounds(confidence: float) -> Interval:
-        low, high = percentile_interval(draws, confidence)
-        return min(low, value), max(high, value)
-
-    return bounds
-
-
-def _cells(*columns: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct rows of (sample,) columns, (cell, column), and how often each occurs, (cell,)."""
-    cells, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
-    return cells, counts
-
-
-def _macro_f1(counts: NDArray[np.int64], labels: Array, predicted: Array) -> Floats:
-    """Macro F1 of each row of `counts`, (resample, cell), whose cells have a label and a prediction, (cell,) each."""
-    classes = np.unique(np.concatenate([labels, predicted]))
-    is_hit = labels == predicted
-    true_positives = _per_class(counts[:, is_hit], labels[is_hit], classes)
-    total = _per_class(counts, labels, classes) + _per_class(counts, predicted, classes)
-    scores = np.divide(2 * true_positives, total, out=np.zeros_like(total), where=total > 0)
-    return np.asarray(scores.sum(axis=1) / (total > 0).sum(axis=1))
-
-
-def _per_class(counts: NDArray[np.int64], owners: Array, classes: Array) -> Floats:
-    """(resample, class) sums of `counts`, (resample, cell), over the cells that belong to each class."""
-    sums = np.zeros((len(counts), len(classes)))
-    if len(owners):
-        order = np.argsort(owners, kind="stable")
-        present, starts = np.unique(owners[order], return_index=True)
-        sums[:, np.searchsorted(classes, present)] = np.add.reduceat(counts[:, order], starts, axis=1)
-    return sums
+    return placements(answers.positive_scores, answers.labels, clusters=answers.clusters)

@@ -16,8 +16,8 @@ _HALVINGS = 100
 def student_tail(t: float, degrees: int) -> float:
     """P(T > t) of Student's t, for any t.
 
-    The finite sums of Abramowitz and Stegun 1964, 26.7.3 and 26.7.4, for up to 200 degrees; above them the normal tail of
-    t·(1 - 1/4ν) / sqrt(1 + t²/2ν) (ibid., 26.7.8), within 1e-5.
+    The finite sums of Abramowitz and Stegun 1964, 26.7.3 and 26.7.4, for up to 200 degrees; above them the normal tail
+    of t·(1 - 1/4ν) / sqrt(1 + t²/2ν) (ibid., 26.7.8), within 1e-5.
 
     Args:
         t: In standard errors.

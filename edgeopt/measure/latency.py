@@ -49,11 +49,16 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not 1 <= self.threads <= len(usable_cpus()):
-            raise InputError(f"`--threads {self.threads}`: this machine has 1 to {len(usable_cpus())} for us")
+            raise InputError(
+                f"`--threads {self.threads}`: this machine has 1 to {len(usable_cpus())} for us",
+                hint="give one of these",
+            )
         if self.processes < 2:
-            raise InputError(f"`--processes {self.processes}`: an interval needs at least 2")
+            raise InputError(
+                f"`--processes {self.processes}`: an interval needs at least 2", hint=f"{PROCESSES} is a good number"
+            )
         if self.batch < 1:
-            raise InputError(f"`--batch {self.batch}`: a batch has at least 1 sample")
+            raise InputError(f"`--batch {self.batch}`: a batch has at least 1 sample", hint="1 is the default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,9 +57,10 @@ def _first_output(session: Session, feeds: dict[str, NDArray[Any]]) -> NDArray[A
     """(sample, ...) first output of one batch."""
     count = len(next(iter(feeds.values())))
     output = session.infer(feeds)[session.outputs[0].name]
-    if output.ndim == 0 or len(output) != count:
+    if not isinstance(output, np.ndarray) or output.ndim == 0 or len(output) != count:
+        told = f"has shape {output.shape}" if isinstance(output, np.ndarray) else f"is a {type(output).__name__}"
         raise InputError(
-            f"output `{session.outputs[0].name}` has shape {output.shape} for {count} samples",
+            f"output `{session.outputs[0].name}` {told} for {count} samples",
             hint="edgeopt evaluates models whose first output has one row per sample",
         )
     return output

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.core.artifact import TensorSpec
-from edgeopt.errors import EdgeoptError
+from edgeopt.errors import EdgeoptError, Unsupported
 from edgeopt.runners import runner_named
 from edgeopt.runners.protocol import Session
 
@@ -78,8 +78,14 @@ def random_feeds(inputs: tuple[TensorSpec, ...], job: Job) -> dict[str, Any]:
     feeds = {}
     for spec in inputs:
         shape = tuple(job.shapes.get(spec.name) or spec.concrete_shape(job.batch))
-        values = generator.standard_normal(shape) if np.dtype(spec.dtype).kind == "f" else np.zeros(shape)
-        feeds[spec.name] = values.astype(spec.dtype)
+        try:
+            dtype = np.dtype(spec.dtype)
+        except TypeError as error:
+            raise Unsupported(
+                f"input `{spec.name}` is `{spec.dtype}`, which NumPy has no numbers for", hint="give it float inputs"
+            ) from error
+        values = generator.standard_normal(shape) if dtype.kind == "f" else np.zeros(shape)
+        feeds[spec.name] = values.astype(dtype)
     return feeds
 
 

@@ -34,12 +34,12 @@ def shortened(text: str, length: int) -> str:
 
 def markdown_text(text: str) -> str:
     """`text` as words in Markdown: no markup, no HTML, no end of a table's cell, no mention."""
-    escaped = _STRUCTURE.sub(_references, printable(text))
-    return _MENTION.sub(lambda match: f"{match[0]}\u200b", escaped)
+    apart = _MENTION.sub(lambda match: f"{match[0]}\u200b", printable(text))
+    return _STRUCTURE.sub(_references, apart)
 
 
 def markdown_code(text: str) -> str:
-    """`text` as code in Markdown, also within a table: a code span, or for hostile text HTML whose every sign is named."""
+    """`text` as code in Markdown, also within a table: a code span, or for hostile text HTML with every sign named."""
     shown = printable(text)
     if _PLAIN_CODE.fullmatch(shown) and shown.strip():
         return f"`{shown.strip()}`"

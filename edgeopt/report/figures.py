@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgeopt.judge.metrics import METRICS
 from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
 
 Record = dict[str, Any]
@@ -35,7 +36,12 @@ def figure_text(value: float | None, unit: str) -> str:
 
 def score_text(metric: str, value: float) -> str:
     """The value of a task metric: a share, or an error as a plain number."""
-    return f"{value:.5g}" if metric in ("mse", "mae") else format_share(value)
+    return format_share(value) if is_share(metric) else f"{value:.5g}"
+
+
+def is_share(metric: str) -> bool:
+    """Whether a task metric lies in [0, 1], so that it reads in per cent; one of the user's own is a plain number."""
+    return metric in METRICS and METRICS[metric].is_share
 
 
 def comparison_text(comparison: Record) -> str:

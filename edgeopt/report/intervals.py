@@ -42,12 +42,14 @@ class Interval:
         """Low end, figure and high end in -1 to 1: the limit is 0, and what keeps it lies above.
 
         Every line has a scale of its own: the end that lies furthest from the limit is at 0.9, an infinite one at 1.
+        Without an interval the scale is the limit itself, so that a figure twice the limit is at 0.9 from it.
         """
         ends = [end for end in (self.low, self.high) if end is not None]
         points = [ends[0], self.value, ends[-1]] if ends else [self.value] * 3
         sign = -1 if self.is_upper else 1
         distances = [sign * (point - self.limit) for point in points]
-        furthest = max((abs(d) for d in distances if math.isfinite(d)), default=0.0) or 1.0
+        own = 0.0 if ends else abs(self.limit)
+        furthest = max((abs(d) for d in (*distances, own) if math.isfinite(d)), default=0.0) or 1.0
         places = [max(-1.0, min(1.0, 0.9 * distance / furthest)) for distance in distances]
         return min(places[0], places[2]), places[1], max(places[0], places[2])
 

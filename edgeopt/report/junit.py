@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from edgeopt.report.escape import xml_text
-from edgeopt.report.figures import Record, figure_text
-from edgeopt.report.rules import is_undecided_failing, model_name
+from edgeopt.report.figures import Record
+from edgeopt.report.rules import is_undecided_failing, model_name, rule_text
 
 _SUITE = "edgeopt.gate"
 _HEADER = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -51,20 +51,14 @@ def junit_document(record: Record) -> str:
 
 def _outcome(rule: Record, is_undecided_failing: bool) -> Element | None:
     """The element inside a test case; none for a rule that passed."""
-    verdict, reason = rule["verdict"], xml_text(rule["reason"])
+    verdict, told = rule["verdict"], xml_text(rule_text(rule))
     if verdict == "passed":
         return None
     if verdict == "failed" or (verdict == "undecided" and is_undecided_failing):
-        element = Element("failure", type=verdict, message=reason)
-        element.text = xml_text(_details(rule))
+        element = Element("failure", type=verdict, message=told)
+        element.text = xml_text(f"{rule['rule']}\n{verdict}: {told}")
         return element
-    return Element("skipped", message=f"{verdict}: {reason}" if verdict == "undecided" else reason)
-
-
-def _details(rule: Record) -> str:
-    figures = [f"{key}: {figure_text(rule[key], rule['unit'])}" for key in ("value", "limit") if rule[key] is not None]
-    origin = [f"origin: {rule['origin']}"] if rule["origin"] else []
-    return "\n".join([f"rule: {rule['rule']}", *figures, *origin, f"reason: {rule['reason']}"])
+    return Element("skipped", message=told if verdict == "waived" else f"{verdict}: {told}")
 
 
 def _add_properties(suite: Element, record: Record) -> None:

@@ -10,8 +10,8 @@ from edgeopt.report.intervals import Interval
 
 # Pixels of the view box; the reader's page scales it.
 _WIDTH, _ROW, _HEAD = 900, 22, 26
-_MIDDLE, _HALF = 520, 130
-_NAME_LENGTH, _TOLD_LENGTH = 58, 40
+_MIDDLE, _HALF = 470, 115
+_NAME_LENGTH, _TOLD_LENGTH = 58, 52
 _BAR_HALF = 10
 # Middle tones that stand out on white and on black, of the palette of Okabe and Ito (2008), safe for colour blindness.
 _COLOURS = {
@@ -60,7 +60,7 @@ def _row(index: int, interval: Interval) -> list[str]:
     y = _HEAD + _ROW * index + _ROW // 2
     low, value, high = (_MIDDLE + _HALF * place for place in interval.places())
     colour = _COLOURS.get(interval.verdict, _OTHER)
-    name, told = printable(interval.name), printable(f"{interval.told}, {interval.verdict}")
+    name, told = printable(interval.name), printable(f"{interval.verdict}: {interval.told}")
     return [
         f"<g><title>{escape(shortened(name, 200))}: {escape(told)}</title>",
         f'<text x="4" y="{y + 4}">{escape(shortened(name, _NAME_LENGTH))}</text>',

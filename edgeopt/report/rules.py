@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from edgeopt.report.figures import Record
+from edgeopt.report.figures import Record, figure_text
 
 # The worst first.
 _ORDER = ("failed", "undecided", "waived", "passed")
@@ -22,6 +22,14 @@ def counts_text(rules: Sequence[Record]) -> str:
     counts = Counter(rule["verdict"] for rule in rules)
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _ORDER if counts[verdict])
     return f"{len(rules)} rule{'' if len(rules) == 1 else 's'}: {told or 'none'}"
+
+
+def rule_text(rule: Record) -> str:
+    """Figure, limit and reason of a rule: `107 KB, limit 100 KB (host); held to a plain tolerance`."""
+    if rule["value"] is None:
+        return str(rule["reason"])
+    value, limit = (figure_text(rule[key], rule["unit"]) for key in ("value", "limit"))
+    return f"{value}, limit {limit} ({rule['origin']}); {rule['reason']}"
 
 
 def is_undecided_failing(record: Record) -> bool:

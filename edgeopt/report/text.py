@@ -18,9 +18,12 @@ from edgeopt.report.figures import (
     accuracy_cells,
     comparison_text,
     figure_text,
+    is_share,
     latency_cells,
+    score_text,
     size_cells,
 )
+from edgeopt.report.record_text import RECORD_VIEWS
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
 _MOST_KEPT_FLOAT = 8
@@ -209,6 +212,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
+    **RECORD_VIEWS,
 }
 
 
@@ -283,10 +287,5 @@ def _add_latency(table: Table, latency: Record | None) -> None:
 
 def _metric_cells(name: str, entry: Record) -> tuple[str, str, str]:
     value, interval = entry["value"], entry["ci95"]
-    is_share = name not in ("mse", "mae") and ":" not in name
-    low, high = ((format_share(v) if is_share else f"{v:.4g}") for v in interval) if interval else ("", "")
-    return _metric_value(value, is_share), f"{low} to {high}" if interval else "", str(entry["n"])
-
-
-def _metric_value(value: float, is_share: bool) -> str:
-    return format_share(value) if is_share else f"{value:.5g}"
+    low, high = ((format_share(v) if is_share(name) else f"{v:.4g}") for v in interval) if interval else ("", "")
+    return score_text(name, value), f"{low} to {high}" if interval else "", str(entry["n"])

@@ -37,8 +37,8 @@ _MOST_FIGURES = 3
 def headline(record: dict[str, Any]) -> dict[str, Any]:
     """The headline of a run's JSON record: `verdict` (None where there is none) and `figures`.
 
-    Each figure has `name`, `value`, `unit` and `origin` (empty where the record does not tell it). A key that the record
-    lacks leaves its figure out.
+    Each figure has `name`, `value` (in its base unit: points are shares), `unit` and `origin`, which is empty where the
+    record does not tell it. What the record lacks is left out.
     """
     command = str(record.get("command"))
     verdict, _ = _find(record, _VERDICTS.get(command, ("verdict",)))
@@ -46,7 +46,8 @@ def headline(record: dict[str, Any]) -> dict[str, Any]:
     for name, path, unit in _FIGURES.get(command, ()):
         value, origin = _find(record, path)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            figures.append({"name": name, "value": value, "unit": unit, "origin": origin or shared})
+            share = value / 100 if unit == "pt" else value
+            figures.append({"name": name, "value": share, "unit": unit, "origin": origin or shared})
     return {"verdict": verdict if isinstance(verdict, str) else None, "figures": figures[:_MOST_FIGURES]}
 
 

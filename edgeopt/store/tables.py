@@ -14,6 +14,7 @@ from edgeopt.store.objects import is_digest
 from edgeopt.store.record import CANDIDATE, STORED, CachedStep, RunEntry, entry_of_run, step_of_record
 
 SCHEMA = 1
+_MOST_BYTES = 2**63 - 1  # the largest integer of SQLite
 _TABLES = {
     "runs": "id TEXT PRIMARY KEY, date TEXT, command TEXT, edgeopt TEXT, machine TEXT, candidate TEXT, headline TEXT",
     "artifacts": "sha256 TEXT PRIMARY KEY, path TEXT, format TEXT, size_bytes INTEGER, lineage TEXT, made_by TEXT",
@@ -22,11 +23,15 @@ _TABLES = {
 }
 _INDEXES = {"runs_by_date": "runs (date)", "runs_of_artifact": "run_artifacts (artifact)"}
 _RUN_COLUMNS = "id, date, command, edgeopt, machine, candidate, headline"
-# The first run that says where an artifact came from is believed; one that does not say gives way to one that does.
+# The earliest run that says where an artifact came from is believed, in whatever order they are entered; one that does
+# not say gives way to one that does.
 _ADD_ARTIFACT = """
 INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
 path = excluded.path, format = excluded.format, lineage = excluded.lineage, made_by = excluded.made_by
-WHERE artifacts.lineage = '{}' AND excluded.lineage <> '{}'
+WHERE excluded.lineage <> '{}' AND (
+    artifacts.lineage = '{}'
+    OR (SELECT date FROM runs WHERE id = excluded.made_by) < (SELECT date FROM runs WHERE id = artifacts.made_by)
+)
 """
 
 
@@ -89,9 +94,9 @@ def select_runs(connection: Connection, *, limit: int | None = None, artifact: s
     """Runs, the latest first: all of them or `limit`, of any artifact or of one."""
     rows = connection.execute(
         f"SELECT {_RUN_COLUMNS} FROM runs"  # noqa: S608  the columns are ours
-        " WHERE ?1 IS NULL OR id IN (SELECT run FROM run_artifacts WHERE artifact = ?1)"
-        " ORDER BY date DESC, rowid DESC LIMIT ?2",
-        (artifact, -1 if limit is None else limit),
+        " WHERE :artifact IS NULL OR id IN (SELECT run FROM run_artifacts WHERE artifact = :artifact)"
+        " ORDER BY date DESC, rowid DESC LIMIT :limit",
+        {"artifact": artifact, "limit": -1 if limit is None else limit},
     )
     return [_entry(row) for row in rows]
 
@@ -125,7 +130,14 @@ def select_artifact(connection: Connection, sha256: str) -> dict[str, Any] | Non
     row = connection.execute(query, (sha256,)).fetchone()
     if row is None:
         return None
-    return dict(zip(("path", "format", "size_bytes", "lineage", "made_by"), (*row[:3], json.loads(row[3]), row[4])))
+    path, kind, size, lineage, made_by = row
+    return {
+        "path": path,
+        "format": kind,
+        "size_bytes": size,
+        "lineage": json.loads(lineage),
+        "made_by": made_by,
+    }
 
 
 def artifacts_of_run(connection: Connection, run: str) -> dict[str, str]:
@@ -154,17 +166,17 @@ def named_objects(connection: Connection) -> set[str]:
 
 
 def _insert_artifact(connection: Connection, artifact: dict[str, Any], *, made_by: str) -> None:
-    sha256, lineage = artifact["sha256"], artifact.get("lineage")
+    sha256, told = artifact["sha256"], artifact.get("lineage")
     # A model that was put in its own place (`quantize --prefer latency`) did not come from itself.
-    is_told = isinstance(lineage, dict) and lineage.get("parent") != sha256
+    lineage = told if isinstance(told, dict) and told.get("parent") != sha256 else {}
     size = artifact.get("size_bytes")
     values = (
         sha256,
         str(artifact.get("path", "")),
         str(artifact.get("format", "")),
-        size if isinstance(size, int) else None,
-        _text(lineage if is_told else {}),
-        made_by if is_told else "",
+        size if isinstance(size, int) and 0 <= size <= _MOST_BYTES else None,
+        _text(lineage),
+        made_by if lineage else "",
     )
     connection.execute(_ADD_ARTIFACT, values)
 

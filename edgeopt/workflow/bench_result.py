@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.judge.latency import LatencyComparison, LatencySummary, summarize_latency
+from edgeopt.judge.latency_patterns import latency_patterns
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan, Timing
 
@@ -146,26 +148,37 @@ def bench_result(
             threads=plan.threads,
             batch=plan.batch,
             timing=timing,
-            summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block, seed=plan.seed),
+            summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block),
         )
         for artifact, timing in zip(artifacts, timings, strict=True)
     )
     record = environment(threads=plan.threads)
+    session = f"{record['date']} {secrets.token_hex(4)}"
+    told = [*warnings, *_pattern_warnings(rows)]
     roles = ["baseline" if comparisons else "candidate", *["candidate"] * (len(rows) - 1)]
     run = Run(
         command="bench",
         environment=record,
         artifacts=tuple({**a.as_json(), "role": role} for a, role in zip(artifacts, roles, strict=True)),
-        measurements=tuple(m for row in rows for m in row_measurements(row, session=record["date"])),
+        measurements=tuple(m for row in rows for m in row_measurements(row, session=session)),
         own={
             "runs": [row.as_json() for row in rows],
             "comparison": comparison_json(comparisons[0]) if comparisons else None,
             "comparisons": [comparison_json(comparison) for comparison in comparisons],
             "noise": comparison_json(noise) if noise else None,
-            "warnings": list(warnings),
+            "warnings": told,
         },
     )
-    return BenchResult(run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(warnings))
+    return BenchResult(run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(told))
+
+
+def _pattern_warnings(rows: Sequence[BenchRow]) -> list[str]:
+    """What is in the samples besides chance: drift, throttling, two speeds."""
+    return [
+        f"`{row.artifact.path.name}`: {pattern.text}"
+        for row in rows
+        for pattern in latency_patterns(row.timing.samples, calls_per_block=row.timing.calls_per_block)
+    ]
 
 
 def row_measurements(row: BenchRow, *, session: str) -> tuple[Measurement, ...]:

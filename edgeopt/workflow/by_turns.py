@@ -33,38 +33,35 @@ def time_by_turns(artifacts: Sequence[Artifact], plan: Plan, *, report: Report =
     """
     paths = [artifact.path for artifact in artifacts]
     first = measure_models(paths, plan, has_twin=True, progress=counter(report, "measuring"))
-    comparisons = _comparisons(first, plan)
+    comparisons = _comparisons(first)
     if not any(comparison.verdict == "slower" for comparison in comparisons):
         return _result(artifacts, plan, first, comparisons, first.warnings)
     again = replace(plan, first_turn=plan.first_turn + plan.processes)
     second = measure_models(paths, again, has_twin=True, progress=counter(report, "confirming"))
     pooled = _joined(first, second)
     confirmed = [
-        _confirmed(*looks)
-        for looks in zip(comparisons, _comparisons(second, plan), _comparisons(pooled, plan), strict=True)
+        _confirmed(*looks) for looks in zip(comparisons, _comparisons(second), _comparisons(pooled), strict=True)
     ]
     return _result(
         artifacts, plan, pooled, confirmed, (*pooled.warnings, *_unconfirmed(artifacts, comparisons, confirmed))
     )
 
 
-def _comparisons(timings: Timings, plan: Plan) -> list[LatencyComparison]:
-    noise = _noise(timings, plan)
+def _comparisons(timings: Timings) -> list[LatencyComparison]:
+    noise = _noise(timings)
     effect = max(MINIMUM_EFFECT, _NOISE_FACTOR * abs(noise.ratio - 1))
     base, *candidates = timings.models
-    return [_compared(base, candidate, plan, effect) for candidate in candidates]
+    return [_compared(base, candidate, effect) for candidate in candidates]
 
 
-def _noise(timings: Timings, plan: Plan) -> LatencyComparison:
+def _noise(timings: Timings) -> LatencyComparison:
     assert timings.twin is not None
-    return _compared(timings.models[0], timings.twin, plan, MINIMUM_EFFECT)
+    return _compared(timings.models[0], timings.twin, MINIMUM_EFFECT)
 
 
-def _compared(base: Timing, candidate: Timing, plan: Plan, effect: float) -> LatencyComparison:
+def _compared(base: Timing, candidate: Timing, effect: float) -> LatencyComparison:
     calls = min(base.calls_per_block, candidate.calls_per_block)
-    return compare_latency(
-        base.samples, candidate.samples, calls_per_block=calls, seed=plan.seed, minimum_effect=effect
-    )
+    return compare_latency(base.samples, candidate.samples, calls_per_block=calls, minimum_effect=effect)
 
 
 def _confirmed(first: LatencyComparison, second: LatencyComparison, pooled: LatencyComparison) -> LatencyComparison:
@@ -102,5 +99,5 @@ def _result(
     comparisons: Sequence[LatencyComparison],
     warnings: Sequence[str],
 ) -> BenchResult:
-    noise = _noise(timings, plan)
+    noise = _noise(timings)
     return bench_result(artifacts, plan, timings.models, comparisons=comparisons, noise=noise, warnings=warnings)

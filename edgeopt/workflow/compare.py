@@ -14,6 +14,7 @@ from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
+from edgeopt.judge.calibration import calibration_json
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
 from edgeopt.workflow.evaluate import predictions_of
@@ -81,7 +82,7 @@ def compare(
         measurements=comparison_measurements(
             comparison, candidate=digests.get("candidate", ""), baseline=digests.get("baseline", "")
         ),
-        own={**record, "slices": [], "calibration": None, "robustness": None},
+        own={**record, "slices": [], "calibration": calibration_json(*both, seed=seed), "robustness": None},
     )
     return CompareResult(comparison=comparison, run=run)
 

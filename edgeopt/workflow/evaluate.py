@@ -18,7 +18,7 @@ from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.answers import answers_from_scores
-from edgeopt.judge.intervals import bootstrap_interval
+from edgeopt.judge.bootstrap import bootstrap_interval
 from edgeopt.judge.labels import check_labels
 from edgeopt.judge.metrics import MetricValue, evaluate_metrics, measure_metrics, suitable_metrics
 from edgeopt.judge.predictions import Predictions

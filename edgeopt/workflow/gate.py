@@ -14,7 +14,6 @@ from edgeopt.core.measurement import Measurement
 from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run, json_text, run_from_file
 from edgeopt.errors import InputError
-from edgeopt.judge.confirm import confirmed, suspects
 from edgeopt.judge.evidence import Evidence, Side
 from edgeopt.judge.gate import Verdict, judge
 from edgeopt.judge.predictions import Predictions
@@ -23,6 +22,7 @@ from edgeopt.measure.environment import environment
 from edgeopt.workflow.inputs import Named
 from edgeopt.workflow.prediction_file import read_predictions
 from edgeopt.workflow.progress import Report, silent
+from edgeopt.workflow.rule_lines import rule_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +103,28 @@ def gate(
     if kept and not recorded and not accept and not runs:
         told = "compared with the original model; keep this run with `--accept`"
         warnings.append(f"baseline `{kept}` does not exist yet: {told}")
-    rules_json = [rule.as_json() for rule in verdict.rules]
     run = Run(
         command="gate",
         environment=environment(),
         artifacts=case.artifacts,
         measurements=case.measurements,
-        own={"verdict": verdict.outcome, "rules": rules_json, **case.compared, "warnings": warnings},
+        own={**verdict_json(verdict, path if settings else None), **case.compared, "warnings": warnings},
     )
     if accept and kept:
         write_text(kept, json_text(run.as_json()), force=True)
     return GateResult(verdict=verdict, run=run, warnings=tuple(warnings))
+
+
+def verdict_json(verdict: Verdict, config: Path | None) -> dict[str, Any]:
+    """The verdict under its JSON keys, each rule with its line in the configuration where it stands there."""
+    texts = [rule.rule for rule in verdict.rules]
+    lines = rule_lines(config.read_text(encoding="utf-8"), texts) if config else {}
+    return {
+        "verdict": verdict.outcome,
+        "undecided": verdict.undecided,
+        "config": str(config) if config else None,
+        "rules": [{**rule.as_json(), "line": lines.get(rule.rule)} for rule in verdict.rules],
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +155,15 @@ def _measured_case(
     report: Report,
 ) -> tuple[_Case, Verdict]:
     """What the configuration tells to measure, and its verdict: nothing slow is red without a second look."""
-    from edgeopt.workflow.gate_measure import measure_for_gate, time_again
+    from edgeopt.workflow.gate_measure import measure_for_gate
+    from edgeopt.workflow.measured_pair import MeasuredPair, look_twice
+
+    def verdict_on_pair(demands: Sequence[Rule], pair: MeasuredPair) -> Verdict:
+        return verdict_on(demands, Evidence(candidate=pair.candidate, baseline=recorded or pair.original, seed=seed))
 
     measured = measure_for_gate(settings, folder, rules, seed=seed, report=report)
+    verdict = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
     evidence = Evidence(candidate=measured.candidate, baseline=recorded or measured.original, seed=seed)
-    verdict = verdict_on(rules, evidence)
-    suspected = suspects(rules, verdict)
-    if suspected:
-        again = time_again(settings, measured, suspected, seed=seed, report=report)
-        second = Evidence(candidate=again.candidate, baseline=recorded or again.original, seed=seed)
-        verdict = confirmed(verdict, verdict_on(suspected, second))
     case = _Case(
         evidence=evidence,
         measurements=measured.measurements,
@@ -202,6 +212,8 @@ def _record(path: Path) -> Run:
     record = run_from_file(path)
     if not all({"sha256", "path"} <= entry.keys() for entry in record.artifacts):
         raise InputError(f"`{path}` holds an artifact without `sha256` or `path`", hint="write it with `--json` again")
+    if not all(m.samples and all(m.samples) for m in record.measurements):
+        raise InputError(f"`{path}` holds a measurement without samples", hint="write it with `--json` again")
     machine = {"machine": str(record.environment.get("machine", ""))}
     told = tuple(replace(m, details={**machine, **m.details}) for m in record.measurements)
     return replace(record, measurements=told)

@@ -80,7 +80,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"folder `{folder}` cannot be made: {error.strerror}") from error
+        raise InputError(
+            f"folder `{folder}` cannot be made: {error.strerror}", hint="choose another name with -o"
+        ) from error
 
 
 def _accuracy_rule(data: Dataset) -> str:

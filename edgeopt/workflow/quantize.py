@@ -254,7 +254,9 @@ def _latency_warnings(timing: BenchResult, artifact: Artifact, prefer: Prefer) -
     said = f"INT8 IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
     if prefer == "latency":
         return [f"{said}, so `{artifact.path}` holds the float model (`--prefer latency`)"]
-    return [f"{said}; it is smaller, not faster. Keep the original, or let `--prefer latency` decide"]
+    is_smaller = artifact.size_bytes < timing.rows[0].artifact.size_bytes
+    size = "smaller" if is_smaller else "no smaller either"
+    return [f"{said}, and {size}. Keep the original, or let `--prefer latency` decide"]
 
 
 def _float_after_all(source: Artifact, artifact: Artifact) -> Artifact:

@@ -57,6 +57,23 @@ def apply_recipe(
     return tuple(warnings)
 
 
+def recipe_lineage(recipe: Recipe, source: Artifact, data: Dataset | None, *, seed: int) -> dict[str, Any]:
+    """What `apply_recipe` makes an artifact from, and how: a step and its options, or a recipe of several.
+
+    Args:
+        recipe: The steps.
+        source: The model that they change.
+        data: Calibration samples; None where random ones stood in.
+        seed: Seed of the draws.
+    """
+    steps = [
+        {step.name: {option.name: getattr(step, option.name) for option in fields(cast(Any, step))}} for step in recipe
+    ]
+    name, options = next(iter(steps[0].items())) if len(steps) == 1 else ("recipe", {"steps": steps})
+    samples = {"source": data.source, "sha256": data.digest, "samples": len(data)} if data else {}
+    return {"parent": source.sha256, "step": name, "options": options, "data": samples, "seed": seed}
+
+
 def _step(name: str, options: dict[str, Any]) -> Step:
     if name not in STEPS:
         raise InputError(f"unknown step `{name}` in [recipe]", hint=near_names(name, STEPS))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeopt.judge.estimate import ALPHA, Estimate, breaking_p, holm, keeps
@@ -56,6 +56,7 @@ def test_without_chance_a_limit_is_broken_or_not(value, p):
     assert breaking_p(Estimate(value=value), 6.0, is_upper=True) == p
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(1, 200), st.floats(0.01, 0.99))
 def test_a_limit_is_never_kept_and_broken_at_once(successes, more, limit):
     n = successes + more

@@ -6,14 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeopt.judge.intervals import (
-    UNKNOWN,
-    bootstrap_counts,
-    bootstrap_interval,
-    bootstrap_mean_interval,
+    exact_upper,
     mcnemar_change_p,
     mcnemar_drop_p,
     normal_quantile,
-    percentile_interval,
     samples_to_decide,
     samples_to_separate,
     tango_interval,
@@ -207,53 +203,19 @@ def test_mid_p_stands_a_million_discordant_pairs():
     assert mcnemar_drop_p(900_000, 100_000) == 0.0
 
 
-def test_the_fast_bootstrap_of_a_mean_is_the_plain_one():
-    values = np.random.default_rng(1).exponential(size=300)
+@given(shares(), confidences)
+def test_the_exact_upper_end_is_that_of_the_beta_distribution(share, confidence):
+    beta = pytest.importorskip("scipy.stats").beta
+    successes, n = share
+    expected = beta.ppf((1 + confidence) / 2, successes + 1, n - successes) if successes < n else 1.0
 
-    fast = bootstrap_mean_interval(values, seed=5)
-    plain = bootstrap_interval(lambda rows: float(values[rows].mean()), len(values), seed=5)
-
-    assert fast == pytest.approx(plain)
-
-
-def test_the_bootstrap_of_a_mean_is_close_to_that_of_scipy():
-    stats = pytest.importorskip("scipy.stats")
-    values = np.random.default_rng(2).normal(3, 2, size=400)
-    reference = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0))
-
-    low, high = bootstrap_mean_interval(values, seed=0)
-
-    assert low == pytest.approx(reference.confidence_interval.low, abs=0.03)
-    assert high == pytest.approx(reference.confidence_interval.high, abs=0.03)
+    assert exact_upper(successes, n, confidence) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_bootstrap_repeats_for_a_seed_and_differs_for_another():
-    values = np.arange(50.0)
-
-    assert bootstrap_mean_interval(values, seed=1) == bootstrap_mean_interval(values, seed=1)
-    assert bootstrap_mean_interval(values, seed=1) != bootstrap_mean_interval(values, seed=2)
-
-
-def test_one_sample_tells_a_bootstrap_nothing():
-    assert bootstrap_interval(lambda rows: float(rows.mean()), 1, seed=0) == UNKNOWN
-    assert bootstrap_mean_interval(np.ones(1), seed=0) == UNKNOWN
-    assert bootstrap_mean_interval(np.ones(0), seed=0) == UNKNOWN
-
-
-def test_resamples_without_a_value_are_left_out():
-    assert percentile_interval(np.array([np.nan, 2.0, 2.0])) == (2.0, 2.0)
-    assert percentile_interval(np.array([np.nan])) == UNKNOWN
-
-
-def test_drawing_counts_is_drawing_samples():
-    counts = np.array([70, 25, 5])
-    values = np.repeat([0.0, 1.0, 2.0], counts)
-
-    draws = np.concatenate(list(bootstrap_counts(counts, seed=0)))
-    means = draws @ np.array([0.0, 1.0, 2.0]) / 100
-
-    assert (draws.sum(axis=1) == 100).all()
-    assert percentile_interval(means) == pytest.approx(bootstrap_mean_interval(values, seed=1), abs=0.02)
+def test_of_a_share_that_was_never_seen_the_exact_end_promises_less_than_wilsons():
+    assert exact_upper(0, 1000, 0.90) == pytest.approx(1 - 0.05 ** (1 / 1000))
+    assert exact_upper(0, 1000, 0.90) > wilson_interval(0, 1000, 0.90)[1]
+    assert exact_upper(0, 0) == 1.0
 
 
 # The table of field/assurance.md 2.3: one-sided 5 %, power 80 %; it rounds (z + z)² to 6.18.

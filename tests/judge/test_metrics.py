@@ -14,10 +14,11 @@ SIDES = (np.arange(40) >= 15).astype(np.int64)
 @pytest.mark.parametrize(
     ("scores", "labels", "names"),
     [
-        (SCORES, LABELS, ["accuracy", "top5", "f1"]),
-        (SCORES[:, :5], LABELS % 5, ["accuracy", "f1"]),
-        (SCORES[:, :2], LABELS % 2, ["accuracy", "f1", "auc"]),
-        (PROBABILITIES, SIDES, ["accuracy", "f1", "auc"]),
+        (SCORES, LABELS, ["accuracy", "top5", "f1", "log_loss", "brier"]),
+        (SCORES[:, :5], LABELS % 5, ["accuracy", "f1", "log_loss", "brier"]),
+        (SCORES[:, :2], LABELS % 2, ["accuracy", "f1", "auc", "ks", "log_loss", "brier"]),
+        (SCORES[:, :2].astype(np.int8), LABELS % 2, ["accuracy", "f1", "auc", "ks"]),
+        (PROBABILITIES, SIDES, ["accuracy", "f1", "auc", "ks", "log_loss", "brier"]),
         (LABELS, LABELS, ["accuracy", "f1"]),
         (PROBABILITIES, PROBABILITIES, ["mse", "mae"]),
         (np.zeros((5, 8, 4)), np.ones((5, 8, 4)), ["mse", "mae"]),
@@ -90,7 +91,7 @@ def test_a_metric_that_does_not_suit_is_refused_with_the_reason(name, scores, la
 
 
 def test_by_default_auc_is_left_out_where_all_labels_are_of_one_class():
-    assert list(evaluate_metrics(PROBABILITIES, np.ones(40, np.int64))) == ["accuracy", "f1"]
+    assert list(evaluate_metrics(PROBABILITIES, np.ones(40, np.int64))) == ["accuracy", "f1", "log_loss", "brier"]
 
 
 def test_a_model_that_gives_nan_is_refused_before_anything_is_counted():

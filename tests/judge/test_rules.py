@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeopt.errors import InputError
@@ -78,7 +78,7 @@ def test_the_limit_is_in_the_base_unit(text, baseline, limit):
         ("accuracy >= 90 % and size <= 2 KB", "`90 % and size <= 2 KB` is not a quantity", "a number and a unit"),
         ("accuraci >= 90 %", "unknown metric `accuraci`", "did you mean `accuracy`"),
         ("latencies <= 1 ms", "unknown metric `latencies`", "did you mean `latency`?"),
-        ("xyz <= 1 ms", "unknown metric `xyz`", "known: accuracy, auc, energy"),
+        ("xyz <= 1 ms", "unknown metric `xyz`", "known: accuracy, auc"),
         ("latency.p99 <= 1 ms", "`latency` has no `p99`", "did you mean `p90`"),
         ("size.p50 <= 1 KB", "`size` has no `p50`", "write `size` alone"),
         ("slice(room).size <= 1 KB", "`size` cannot be sliced", "slices are for accuracy"),
@@ -130,6 +130,7 @@ def test_every_sliced_metric_is_one():
     assert set(SLICED) < set(RULE_METRICS)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(RULE_METRICS)), st.sampled_from(["<=", ">=", "<", ">"]), st.floats(0, 1))
 def test_every_metric_takes_a_limit_of_its_own_dimension(name, comparison, value):
     dimension = RULE_METRICS[name].dimension
@@ -141,6 +142,7 @@ def test_every_metric_takes_a_limit_of_its_own_dimension(name, comparison, value
     assert rule.is_upper == (comparison in ("<=", "<"))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_rule_or_bad_input(text):
     try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
@@ -58,6 +58,17 @@ def test_an_output_without_a_row_per_sample_is_refused(small_models, save_model,
         predict(save_model(model), dataset(5, 3))
 
     assert "one row per sample" in caught.value.hint
+
+
+def test_an_output_that_is_no_array_is_refused(small_models, save_model):
+    model = small_models.model(
+        [node("SplitToSequence", ["x"], ["parts"], axis=1)],
+        [small_models.value("x", "batch", 3)],
+        [helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, None)],
+    )
+
+    with pytest.raises(InputError, match="output `parts` is a list for 5 samples"):
+        predict(save_model(model), dataset(5, 3))
 
 
 def test_samples_that_the_runtime_refuses_are_bad_input(small_models, save_model):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeopt.core.artifact import TensorSpec
-from edgeopt.errors import InputError
+from edgeopt.errors import InputError, Unsupported
 from edgeopt.measure import worker
 from edgeopt.measure.worker import Job, measure_footprint, measure_latency, random_feeds
 
@@ -161,6 +161,13 @@ def test_inputs_are_normal_floats_and_zeros_for_integers():
     }
     assert not feeds["tokens"].any()
     assert 0.5 < feeds["image"].std() < 1.5
+
+
+def test_a_type_that_numpy_does_not_have_is_unsupported():
+    specs = (TensorSpec(name="x", shape=("batch", 3), dtype="float7"),)
+
+    with pytest.raises(Unsupported, match="input `x` is `float7`"):
+        random_feeds(specs, job("m"))
 
 
 def test_inputs_follow_the_seed():

@@ -56,9 +56,10 @@ def test_what_is_slower_only_at_first_is_undecided_and_that_is_said(compared):
     result, _ = compared(new=[0.0015] * PROCESSES + [0.001])
 
     assert result.comparisons[0].verdict == "undecided"
-    assert result.warnings == (
-        "`new.onnx` looked slower at first, and not in a second look: measure again on a quieter machine",
+    assert result.warnings[0] == (
+        "`new.onnx` looked slower at first, and not in a second look: measure again on a quieter machine"
     )
+    assert "6 of 12 processes are 50% slower than the others" in result.warnings[1]
 
 
 def test_the_record_holds_the_noise_beside_the_comparison(compared):

@@ -23,7 +23,7 @@ number = 3
 def test_the_shipped_model_is_as_good_as_it_is_said(digits_model, digits_data):
     found = edgeopt.evaluate(digits_model, digits_data)
 
-    assert list(found.metrics) == ["accuracy", "top5", "f1"]
+    assert list(found.metrics)[:3] == ["accuracy", "top5", "f1"]
     assert found.metrics["accuracy"].n == 899
     assert found.metrics["accuracy"].value >= 0.98
 

@@ -92,6 +92,7 @@ def test_an_int8_model_that_is_slower_is_said_loudly(task, scripted_times, prefe
     warning = next(warning for warning in result.warnings if "SLOWER" in warning)
     is_float = prefer == "latency"
     assert warning.startswith("INT8 IS SLOWER HERE: 1.5")
+    assert is_float or "no smaller either" in warning
     assert "--prefer latency" in warning
     assert (result.artifact.sha256 == result.source.sha256) == is_float
     assert result.as_json()["output_is_float"] == is_float

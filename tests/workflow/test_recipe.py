@@ -6,7 +6,7 @@ from edgeopt.errors import InputError
 from edgeopt.graph.load import load_onnx, onnx_artifact
 from edgeopt.graph.quantization import quantization_state
 from edgeopt.steps.quantize.step import Quantize
-from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables
+from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables, recipe_lineage
 
 
 def test_tables_become_steps_in_order():
@@ -58,3 +58,19 @@ def test_a_recipe_that_fails_leaves_the_older_result(small_models, save_model, t
         apply_recipe(recipe, onnx_artifact(source), output, None, seed=0)
 
     assert output.read_text() == "older"
+
+
+def test_the_lineage_of_one_step_names_it_and_of_several_lists_them(small_models, save_model):
+    source = onnx_artifact(save_model(small_models.mlp()))
+    step = Quantize(target="rpi4")
+    options = {"scheme": "auto", "per_channel": True, "target": "rpi4", "range": "auto"}
+
+    assert recipe_lineage((step,), source, None, seed=3) == {
+        "parent": source.sha256,
+        "step": "quantize",
+        "options": options,
+        "data": {},
+        "seed": 3,
+    }
+    assert recipe_lineage((step, step), source, None, seed=3)["step"] == "recipe"
+    assert recipe_lineage((step, step), source, None, seed=3)["options"] == {"steps": [{"quantize": options}] * 2}

@@ -1,0 +1,181 @@
+"""What a store can do without: old runs, and the objects that nothing names any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from edgeopt.store.index import Index
+from edgeopt.store.objects import Objects
+from edgeopt.store.record import RunEntry
+from edgeopt.store.tables import (
+    artifacts_of_run,
+    delete_runs,
+    delete_steps,
+    delete_unnamed_artifacts,
+    named_objects,
+    select_artifact,
+    select_runs,
+    steps_before,
+)
+
+# A writer writes objects first and names them afterwards; none takes an hour for it.
+GRACE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """What `collect_garbage` drops, or would.
+
+    Attributes:
+        runs: The runs.
+        ancestors: Runs that would be dropped, had they not made what a run that stays is about.
+        steps: Number of cached steps.
+        objects: Number of objects.
+        size_bytes: Size of these and of unfinished files.
+        damaged: Digests of the objects among them that are damaged.
+        is_dry_run: Whether nothing was dropped.
+    """
+
+    runs: tuple[RunEntry, ...] = ()
+    ancestors: tuple[RunEntry, ...] = ()
+    steps: int = 0
+    objects: int = 0
+    size_bytes: int = 0
+    damaged: tuple[str, ...] = ()
+    is_dry_run: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """What is dropped, under its JSON keys."""
+        return {
+            "runs": [run.as_json() for run in self.runs],
+            "ancestors": [run.as_json() for run in self.ancestors],
+            "steps": self.steps,
+            "objects": self.objects,
+            "size_bytes": self.size_bytes,
+            "damaged": list(self.damaged),
+            "dry_run": self.is_dry_run,
+        }
+
+
+def collect_garbage(index: Index, *, keep: int | None, before: float | None, now: float, dry_run: bool) -> Garbage:
+    """Make the index again from the objects, drop runs from it, and remove what then has no name.
+
+    Rows go first and records before what they name, so that a process killed in between leaves no record of a run whose
+    files are gone, and at most records that the next collection drops.
+
+    Args:
+        index: Of the store.
+        keep: How many of the latest runs stay; None for all.
+        before: Runs and steps from before that time go, in seconds since 1970; None for none.
+        now: Seconds since 1970.
+        dry_run: Only find what would go.
+    """
+    with index.locked():
+        waste = index.transact(
+            lambda connection: _sort_out(connection, index, keep=keep, before=before, now=now, dry_run=dry_run)
+        )
+        paths = [*map(index.objects.path_of, (*waste.records, *waste.others)), *waste.unfinished]
+        sizes = [path.stat().st_size for path in paths]
+        if not dry_run:
+            for path in paths:
+                path.unlink()
+    return Garbage(
+        runs=waste.runs,
+        ancestors=waste.ancestors,
+        steps=len(waste.steps),
+        objects=len(waste.records) + len(waste.others),
+        size_bytes=sum(sizes),
+        damaged=waste.damaged,
+        is_dry_run=dry_run,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waste:
+    """What goes: rows of the index, and files.
+
+    Attributes:
+        runs: Runs that go.
+        ancestors: Runs that stay for their descendants' sake.
+        steps: Keys of cached steps that go.
+        records: Digests of the records of `runs`.
+        others: Digests of the other objects that go.
+        damaged: Those among them that are damaged.
+        unfinished: Files that a writer began and that none can still be writing.
+    """
+
+    runs: tuple[RunEntry, ...]
+    ancestors: tuple[RunEntry, ...]
+    steps: tuple[str, ...]
+    records: tuple[str, ...]
+    others: tuple[str, ...]
+    damaged: tuple[str, ...]
+    unfinished: tuple[Path, ...]
+
+
+def _sort_out(
+    connection: Connection, index: Index, *, keep: int | None, before: float | None, now: float, dry_run: bool
+) -> _Waste:
+    damaged = index.fill(connection)
+    connection.execute("SAVEPOINT complete")
+    runs = select_runs(connection)
+    cutoff = "" if before is None else datetime.fromtimestamp(before, UTC).isoformat(timespec="seconds")
+    unwanted = {run.id for number, run in enumerate(runs) if (keep is not None and number >= keep) or run.date < cutoff}
+    ancestors = _ancestors(connection, [run.id for run in runs if run.id not in unwanted]) & unwanted
+    dropped = tuple(run for run in runs if run.id in unwanted - ancestors)
+    steps = tuple(steps_before(connection, cutoff))
+    _delete_rows(connection, dropped, steps)
+    records = tuple(run.id for run in dropped)
+    others = _unnamed(index.objects, named_objects(connection).union(records), now).union(damaged)
+    if dry_run:
+        connection.execute("ROLLBACK TO complete")
+    return _Waste(
+        runs=dropped,
+        ancestors=tuple(run for run in runs if run.id in ancestors),
+        steps=steps,
+        records=records,
+        others=tuple(sorted(others)),
+        damaged=damaged,
+        unfinished=tuple(path for path in index.objects.unfinished() if _is_old(path, now)),
+    )
+
+
+def _delete_rows(connection: Connection, runs: Iterable[RunEntry], steps: Iterable[str]) -> None:
+    delete_runs(connection, [run.id for run in runs])
+    delete_steps(connection, steps)
+    delete_unnamed_artifacts(connection)
+
+
+def _unnamed(objects: Objects, named: set[str], now: float) -> set[str]:
+    return {sha256 for sha256 in objects if sha256 not in named and _is_old(objects.path_of(sha256), now)}
+
+
+def _ancestors(connection: Connection, runs: list[str]) -> set[str]:
+    """Runs that made what `runs` are about, and what these were made from, and so on."""
+    waiting = [artifact for run in runs for artifact in artifacts_of_run(connection, run)]
+    makers, seen = set[str](), set[str]()
+    while waiting:
+        artifact = waiting.pop()
+        if artifact in seen:
+            continue
+        seen.add(artifact)
+        found = select_artifact(connection, artifact)
+        if found is None or not found["lineage"]:
+            continue
+        waiting.append(str(found["lineage"].get("parent", "")))
+        if found["made_by"] and found["made_by"] not in makers:
+            makers.add(found["made_by"])
+            waiting += artifacts_of_run(connection, found["made_by"])
+    return makers
+
+
+def _is_old(path: Path, now: float) -> bool:
+    try:
+        return now - path.stat().st_mtime > GRACE_SECONDS
+    except FileNotFoundError:  # its writer has just finished it
+        return False
