@@ -2,9 +2,7 @@
 
 Calls within a process are autocorrelated and share its memory layout, so the process is the unit: each gives one
 figure, and Student's t over the processes gives the interval. No model of what goes on within a process is needed, and
-an interval of 10 processes covers as often as it says (docs/results/judge-simulations.md). Percentiles of a two-stage
-bootstrap did not: over 10 processes they covered 98 to 100 % and missed true slowdowns for it, since they count the
-noise within processes twice; and no bootstrap of 4 processes reaches far enough.
+an interval of 10 processes covers about as often as it says (docs/results/judge-simulations.md).
 """
 
 from __future__ import annotations
