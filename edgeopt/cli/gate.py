@@ -8,15 +8,18 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import Output, measuring
+from edgeopt.cli.options import Output, cluster_option, measuring
 
 
 @click.command("gate")
 @click.argument("runs", nargs=-1, type=click.Path())
 @click.option("--config", type=click.Path(), help="Rules, recipe and data. [default: ./edgeopt.toml]")
-@click.option("--baseline", type=click.Path(), help="A run to hold the candidate against.")
+@click.option("--baseline", metavar="RUN.json|ID", help="A run to hold the candidate against.")
 @click.option("--rule", "rules", multiple=True, help="A rule besides those of the configuration.")
-@click.option("--accept", is_flag=True, help="Keep what was measured as the new baseline.")
+@cluster_option
+@click.option("--accept", is_flag=True, help="Keep what was measured, and its model, as the new baseline.")
+@click.option("--by", metavar="WHO", help="Who accepts it. [default: the user that CI names, else yours]")
+@click.option("--reason", metavar="WHY", help="Why it is accepted; needed where a baseline is replaced.")
 @click.option("--junit", type=click.Path(), help="Write JUnit XML: a test case per rule.")
 @click.option("--markdown", type=click.Path(), help="Write a Markdown report with a plot.")
 @click.option(

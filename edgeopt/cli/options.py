@@ -170,3 +170,9 @@ threads_option = click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per inference, pinned to cores."
 )
 runtime_option = click.option("--runtime", help="Runtime to use; by default the one of the model's format.")
+cluster_option = click.option(
+    "--cluster",
+    default="",
+    metavar="COLUMN",
+    help="Column of samples that depend on each other, as frames of one video: intervals are over its values.",
+)

@@ -80,9 +80,18 @@ def holm(p_values: list[float], alpha: float = ALPHA) -> list[bool]:
 
     The k-th smallest of m p-values is held against alpha / (m - k + 1); the first that fails stops the rest.
     """
-    rejected = [False] * len(p_values)
+    return [p <= alpha for p in holm_adjusted(p_values)]
+
+
+def holm_adjusted(p_values: list[float]) -> list[float]:
+    """Holm's adjusted p-values: the family-wise level at which each hypothesis is just rejected.
+
+    Of the k-th smallest of m: the largest (m - j + 1) p of it and those before it, at most 1 (Wright 1992,
+    https://doi.org/10.2307/2532694).
+    """
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if p_values[index] > alpha / (len(p_values) - rank):
-            break
-        rejected[index] = True
-    return rejected
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

@@ -78,10 +78,10 @@ def delete_looks(connection: Connection, records: Iterable[str]) -> None:
     connection.executemany("DELETE FROM looks WHERE record = ?", [(record,) for record in records])
 
 
-def count_looks(connection: Connection, data: str, rows: str) -> int:
-    """How many candidates were judged on these rows of that data."""
-    query = "SELECT count(DISTINCT artifact) FROM looks WHERE data = ? AND rows = ?"
-    return int(connection.execute(query, (data, rows)).fetchone()[0])
+def count_looks(connection: Connection, data: str, rows: str, *, besides: str) -> int:
+    """How many candidates but `besides` were judged on these rows of that data."""
+    query = "SELECT count(DISTINCT artifact) FROM looks WHERE data = ? AND rows = ? AND artifact <> ?"
+    return int(connection.execute(query, (data, rows, besides)).fetchone()[0])
 
 
 def looks_of_runs(connection: Connection, runs: Iterable[str]) -> set[Look]:

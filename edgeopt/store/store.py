@@ -121,16 +121,18 @@ class Store:
         with self._told():
             return self.index.read(lambda connection: select_latest_accepted(connection, config))
 
-    def looks(self, data_sha256: str, rows: str, *, source: str = "") -> int:
+    def looks(self, data_sha256: str, rows: str, *, source: str = "", besides: str = "") -> int:
         """How many distinct candidates were judged on the same rows of the same data, dropped runs included.
 
         Args:
             data_sha256: Digest of the file that holds the data; empty where it has none.
             rows: Digest of which rows of it were judged.
             source: Name of the data, which counts where it has no digest.
+            besides: Digest of a candidate that is not counted; empty to count all.
         """
+        data = data_sha256 or source
         with self._told():
-            return self.index.read(lambda connection: count_looks(connection, data_sha256 or source, rows))
+            return self.index.read(lambda connection: count_looks(connection, data, rows, besides=besides))
 
     def count(self) -> int:
         """Number of runs."""

@@ -48,6 +48,7 @@ class QuantizeResult:
         step: What the step did.
         calibration: Samples that ranges were taken from.
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
+        judged: Which samples accuracy was measured on (see `Dataset.identity`); None where it was not.
         timing: Latency against the source; None where not measured.
         warnings: What the user should know.
         environment: The machine that it was done on.
@@ -59,6 +60,7 @@ class QuantizeResult:
     step: StepReport
     calibration: Dataset
     accuracy: AccuracyComparison | None = None
+    judged: dict[str, Any] | None = None
     timing: BenchResult | None = None
     warnings: tuple[str, ...] = ()
     environment: dict[str, Any]
@@ -107,6 +109,7 @@ class QuantizeResult:
             "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
             "accuracy": {**accuracy.as_json(), "origin": origin} if accuracy else None,
+            "judged": self.judged,
             "latency": self.timing.latency_json() if self.timing else None,
             "warnings": list(self.warnings),
         }
@@ -178,7 +181,7 @@ def quantize(
     result = replace(result, artifact=_with_lineage(model_artifact(path), source, step, split, seed))
     if before is not None:
         after = predictions_of(_made(result), split.judged, report=report, stage="evaluating int8")
-        result = replace(result, accuracy=compare_predictions(before, after, seed=seed))
+        result = replace(result, accuracy=compare_predictions(before, after, seed=seed), judged=after.judged)
     return _timed(result, target, prefer, seed, report) if measure else result
 
 
