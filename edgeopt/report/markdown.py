@@ -24,6 +24,7 @@ from edgeopt.report.figures import (
 from edgeopt.report.intervals import Interval, intervals_of, rule_interval
 from edgeopt.report.plot import bar_text, forest_svg
 from edgeopt.report.rules import counts_text, model_name, worst_first
+from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds
 
 # A comment on GitHub holds 65,536 characters.
@@ -74,7 +75,8 @@ def _gate(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     blocks = [Block(facts), _table([*headers[:4], *([] if is_drawn else ["against the limit"]), *headers[4:]], rows)]
     if not is_drawn and rules:
         blocks.append(Block(_LEGEND))
-    return record["verdict"], [*blocks, *_beside_original(record, record["artifacts"])]
+    told = [*_slices(record, every=False), *_waivers(record), *_facts(record)]
+    return record["verdict"], [*blocks, *told, *_beside_original(record, record["artifacts"])]
 
 
 def _rule_row(rule: Record, is_drawn: bool) -> list[str]:
@@ -89,6 +91,30 @@ def _rule_row(rule: Record, is_drawn: bool) -> list[str]:
         rule["origin"] or "",
         markdown_text(shortened(rule["reason"], _CELL_LENGTH)),
     ]
+
+
+def _slices(record: Record, *, every: bool) -> list[Block]:
+    """The slices, all or those that are worse, and how many ended how."""
+    slices = record.get("slices") or []
+    shown = [part for part in slices if every or part["verdict"] == "worse"]
+    told = slices_text(slices)
+    line = [Block(markdown_text(shortened(told, _CELL_LENGTH)))] if told else []
+    return [*line, *_cells(SLICE_HEADERS, slice_cells(shown), "slices")]
+
+
+def _waivers(record: Record) -> list[Block]:
+    return _cells(WAIVER_HEADERS, waiver_cells(record), "waivers")
+
+
+def _cells(headers: Sequence[str], rows: Sequence[Sequence[str]], what: str) -> list[Block]:
+    """A table of texts that are not trusted; nothing where there are none."""
+    told = [[markdown_text(shortened(cell, _CELL_LENGTH)) for cell in row] for row in rows]
+    return [_table(headers, told, what)] if told else []
+
+
+def _facts(record: Record) -> list[Block]:
+    lines = tuple(f"- {markdown_text(shortened(line, _CELL_LENGTH))}" for line in facts_of(record))
+    return [Block("", lines, "facts")] if lines else []
 
 
 def _beside_original(record: Record, artifacts: Sequence[Record]) -> list[Block]:
@@ -114,7 +140,8 @@ def _quantize(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
 
 def _compare(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     origin = Block(f"Origin of the figures: {record['origin']}.")
-    return record["verdict"], [origin, _side_by_side(accuracy_cells(record)), *_bars(record, is_drawn)]
+    told = [*_slices(record, every=True), *_facts(record)]
+    return record["verdict"], [origin, _side_by_side(accuracy_cells(record)), *told, *_bars(record, is_drawn)]
 
 
 def _bench(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:

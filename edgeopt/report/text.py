@@ -24,6 +24,7 @@ from edgeopt.report.figures import (
     size_cells,
 )
 from edgeopt.report.record_text import RECORD_VIEWS
+from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
 _MOST_KEPT_FLOAT = 8
@@ -144,7 +145,9 @@ def compare_view(record: Record) -> RenderableType:
     table = _table("", "baseline", "candidate", "")
     for cells in accuracy_cells(record):
         table.add_row(*cells)
-    return Group(table, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
+    parts = _slice_parts(record, every=True)
+    lines = [Text(printable(line)) for line in facts_of(record)]
+    return Group(table, *parts, *lines, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
 
 
 def gate_view(record: Record) -> RenderableType:
@@ -163,7 +166,9 @@ def gate_view(record: Record) -> RenderableType:
             rule["origin"] or "",
             printable(rule["reason"]),
         )
-    return Group(*parts, table, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+    parts += [table, *_slice_parts(record, every=False), *_waiver_parts(record)]
+    lines = [Text(printable(line)) for line in facts_of(record)]
+    return Group(*parts, *lines, _coloured(f"gate: {record['verdict']}", record["verdict"]))
 
 
 def targets_view(record: Record) -> RenderableType:
@@ -224,6 +229,27 @@ def _side_by_side(before: int, after: int, record: Record, name: str) -> Table:
     for cells in accuracy_cells(record["accuracy"]):
         table.add_row(*cells)
     return table
+
+
+def _slice_parts(record: Record, *, every: bool) -> list[RenderableType]:
+    """The slices, all or those that are worse, and how many ended how."""
+    slices = record.get("slices") or []
+    shown = [part for part in slices if every or part["verdict"] == "worse"]
+    told = slices_text(slices)
+    line = [_coloured(printable(told), "failed" if "worse on" in told else "")] if told else []
+    return [*_rows(SLICE_HEADERS, slice_cells(shown)), *line]
+
+
+def _waiver_parts(record: Record) -> list[RenderableType]:
+    return _rows(WAIVER_HEADERS, waiver_cells(record))
+
+
+def _rows(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[RenderableType]:
+    """A table of rows; nothing where there are none."""
+    table = _table(*headers)
+    for row in rows:
+        table.add_row(*map(printable, row))
+    return [table] if rows else []
 
 
 def _table(*headers: str) -> Table:
