@@ -63,7 +63,10 @@ class Finding:
         origin: Where the figure comes from.
         missing: Why there is no estimate.
         part: Value of the slice column; empty for all samples.
-        least: What the figure must reach, besides breaking the limit, for the rule to fail; None: the limit alone says.
+        least: What the figure must reach, besides breaking the limit, to count; None: the limit alone says.
+        looks: The figure in each look alone, where it was measured more than once: each has to break the limit.
+        is_noise: Whether the same file beside itself could show as much, so that the rule cannot fail by it.
+        second_least: What it must reach, besides breaking the limit, for the rule to fail.
     """
 
     estimate: Estimate | None = None
@@ -74,6 +77,9 @@ class Finding:
     missing: str = ""
     part: str = ""
     least: float | None = None
+    looks: tuple[float, ...] = ()
+    is_noise: bool = False
+    second_least: float | None = None
 
 
 def unlike(own: Measurement, other: Measurement, evidence: Evidence) -> str:
