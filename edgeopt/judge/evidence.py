@@ -63,9 +63,8 @@ class Finding:
         origin: Where the figure comes from.
         missing: Why there is no estimate.
         part: Value of the slice column; empty for all samples.
-        least: What the figure must reach, besides breaking the limit, to count; None: the limit alone says.
-        looks: The figure in each look alone, where it was measured more than once: each has to break the limit.
-        is_noise: Whether the same file beside itself could show as much, so that the rule cannot fail by it.
+        least: What the figure must reach, besides breaking the limit, for the rule to fail; None: the limit alone says.
+        second: The figure in the second of two looks alone; None where there was one look.
         second_least: What it must reach, besides breaking the limit, for the rule to fail.
     """
 
@@ -77,8 +76,7 @@ class Finding:
     missing: str = ""
     part: str = ""
     least: float | None = None
-    looks: tuple[float, ...] = ()
-    is_noise: bool = False
+    second: float | None = None
     second_least: float | None = None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from edgeopt.core.measurement import Measurement
 from edgeopt.judge.accuracy_findings import accuracy_findings
 from edgeopt.judge.estimate import Estimate
 from edgeopt.judge.evidence import Evidence, Finding, median_of, unlike
 from edgeopt.judge.latency_findings import latency_finding
 from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.rules import RULE_METRICS, Rule
-from edgeopt.judge.second_look import look_count, looks_alone
+from edgeopt.judge.second_look import looks_at, second_samples
 
 
 def findings(rule: Rule, evidence: Evidence) -> list[Finding]:
@@ -39,24 +38,11 @@ def _plain_finding(rule: Rule, evidence: Evidence) -> Finding:
         return Finding(missing=reason)
     value = median_of(own.samples)
     limit = rule.limit(median_of(other.samples) if other else None)
-    is_noise = rule.is_relative and other is not None and _do_overlap(rule, own, other)
-    told = "; the processes of both overlap" if is_noise else ""
     return Finding(
-        estimate=Estimate(value=value, basis=f"held to a plain tolerance{told}"),
+        estimate=Estimate(value=value, basis="held to a plain tolerance"),
         limit=limit,
         shown_value=value,
         shown_limit=limit,
         origin=own.origin,
-        looks=tuple(map(median_of, looks_alone(own))) if look_count(own) > 1 else (),
-        is_noise=is_noise,
+        second=median_of(second_samples(own)) if looks_at(own) > 1 else None,
     )
-
-
-def _do_overlap(rule: Rule, own: Measurement, other: Measurement) -> bool:
-    """Whether some process of the candidate shows no more than some of the baseline, for a rule against any growth.
-
-    Of six processes each (two looks of three) the same file keeps apart from itself once in 924 times.
-    """
-    if not rule.is_upper or rule.quantity.value < 0 or min(len(own.samples), len(other.samples)) < 2:
-        return False
-    return min(map(min, own.samples)) <= max(map(max, other.samples))

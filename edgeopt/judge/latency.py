@@ -2,7 +2,7 @@
 
 Calls within a process are autocorrelated and share its memory layout, so the process is the unit: each gives one
 figure, and Student's t over the processes gives the interval. No model of what goes on within a process is needed, and
-an interval of 10 processes covers about as often as it says (docs/results/judge-coverage.md).
+an interval of 10 processes covers about as often as it says (docs/results/judge-simulations.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.judge.intervals import CONFIDENCE, Bounds, Interval
+from edgeopt.judge.intervals import CONFIDENCE, Interval
 from edgeopt.judge.means import student_interval, welch_interval
 
 # An interval alone excludes 1 in 17 to 21 % of comparisons of a file with itself (memory layout); together with an
@@ -129,15 +129,15 @@ def quantile_interval(
     return _exponential((low + shift, high + shift))
 
 
-def slowdown_bounds(
-    base: Samples, candidate: Samples, quantile: float, *, calls_per_block: int, is_paired: bool
-) -> Bounds:
-    """Intervals of candidate time over baseline time; by process where they were timed by turns, else Welch's."""
+def slowdown_interval(
+    base: Samples, candidate: Samples, quantile: float, confidence: float, *, calls_per_block: int, is_paired: bool
+) -> tuple[float, float]:
+    """Interval of candidate time over baseline time; by process where they were timed by turns, else Welch's."""
     if is_paired:
-        logs = -log_ratios(base, candidate, quantile, calls_per_block=calls_per_block)
-        return lambda confidence: _exponential(student_interval(logs, confidence))
+        logs = log_ratios(base, candidate, quantile, calls_per_block=calls_per_block)
+        return _exponential(student_interval(-logs, confidence))
     first, second = (log_quantiles(side, quantile, calls_per_block=calls_per_block) for side in (base, candidate))
-    return lambda confidence: _exponential(welch_interval(first, second, confidence))
+    return _exponential(welch_interval(first, second, confidence))
 
 
 def block_medians(samples: Sequence[float], calls_per_block: int) -> Floats:

@@ -12,9 +12,8 @@ from edgeopt.core.measurement import Measurement, Origin
 from edgeopt.judge.estimate import Estimate
 from edgeopt.judge.evidence import Evidence, Finding, unlike
 from edgeopt.judge.intervals import Interval
-from edgeopt.judge.latency import MINIMUM_EFFECT, log_quantiles, log_ratios, quantile_interval, slowdown_bounds
+from edgeopt.judge.latency import MINIMUM_EFFECT, log_quantiles, log_ratios, quantile_interval, slowdown_interval
 from edgeopt.judge.rules import Rule
-from edgeopt.judge.second_look import RED, is_beyond_noise, least_effect, look_count, looks_alone, noise_of
 from edgeopt.judge.second_look import least_effect, looks_at, second_samples
 from edgeopt.units import Dimension
 
