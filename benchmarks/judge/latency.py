@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,11 @@ def rows(*, equal: int, slower: int) -> list[Row]:
         for slowdown, draws in ((1.0, equal), (1.05, slower)):
             file = "equal files" if slowdown == 1 else "5 % slower"
             bar = "0 of 200" if slowdown == 1 else "at least 95 %"
-            seeds = range(draws)
-            called = sum(bench_verdict(noise, slowdown, seed) == "slower" for seed in seeds)
-            red = sum(gate_outcome(noise, slowdown, seed) == "failed" for seed in seeds)
+            called = red = 0
+            for seed in range(draws):
+                taken, second = look(noise, slowdown, (seed, 1)), partial(look, noise, slowdown, (seed, 2))
+                called += bench_verdict(taken, second) == "slower"
+                red += gate_outcome(taken, second) == "failed"
             found.append(counted(f"bench: {file}, {name} noise, called slower", called, draws, bar))
             found.append(counted(f"gate `{RULES[0].text}`: {file}, {name} noise, red", red, draws, bar))
     return found
@@ -79,21 +82,19 @@ def look(noise: Noise, slowdown: float, seed: tuple[int, int]) -> Look:
     return Look(base=base, candidate=candidate, twin=twin, calls_per_block=CALLS_PER_BLOCK)
 
 
-def bench_verdict(noise: Noise, slowdown: float, seed: int) -> str:
-    """What `bench --against` says in the end."""
-    first = look(noise, slowdown, (seed, 1))
-    if not is_suspect(first):
-        return verdict_of_one(first).verdict
-    return verdict_of_two(first, look(noise, slowdown, (seed, 2))).verdict
+def bench_verdict(first: Look, second: Callable[[], Look]) -> str:
+    """What `bench --against` says in the end; the second look is taken where it is asked for."""
+    return (verdict_of_two(first, second()) if is_suspect(first) else verdict_of_one(first)).verdict
 
 
-def gate_outcome(noise: Noise, slowdown: float, seed: int) -> str:
+def gate_outcome(first: Look, second: Callable[[], Look]) -> str:
     """What a gate says in the end: timed as by `bench`, judged, and looked at twice where that was not done."""
-    first, second = (figures(look(noise, slowdown, (seed, number))) for number in (1, 2))
-    if is_suspect(look(noise, slowdown, (seed, 1))):
-        first = (_joined(first[0], second[0]), _joined(first[1], second[1]))
-    sides = (Side(sha256="base", measurements=first[0]), Side(sha256="new", measurements=first[1]))
-    return judge_twice(RULES, sides, _verdict, lambda _: second).outcome
+    base, new = figures(first)
+    if is_suspect(first):
+        again = figures(second())
+        base, new = _joined(base, again[0]), _joined(new, again[1])
+    sides = (Side(sha256="base", measurements=base), Side(sha256="new", measurements=new))
+    return judge_twice(RULES, sides, _verdict, lambda _: figures(second())).outcome
 
 
 def figures(taken: Look) -> tuple[Figures, Figures]:

@@ -33,9 +33,9 @@ def main() -> None:
 
     found = []
     for part in (
-        lambda: latency.rows(equal=draws(2000), slower=draws(1000)),
+        lambda: latency.rows(equal=draws(1000), slower=draws(500)),
         lambda: accuracy.rows(draws=draws(2000)),
-        lambda: coverage.rows(draws=draws(4000), drawn=draws(1000)),
+        lambda: coverage.rows(draws=draws(2000), drawn=draws(1000)),
     ):
         begun = time.monotonic()
         rows = part()
