@@ -163,11 +163,22 @@ def _admitted(finding: Finding, estimates: str) -> Finding:
 def _breaking_p(rule: Rule, finding: Finding) -> float:
     estimate = finding.estimate
     assert estimate is not None
-    if finding.least is not None and (estimate.value - finding.least) * (1 if rule.is_upper else -1) < 0:
+    is_small = finding.least is not None and (estimate.value - finding.least) * (1 if rule.is_upper else -1) < 0
+    if is_small or not _is_borne_out(rule, finding):
         return 1.0
     if not _has_chance(finding) and rule.comparison in ("<", ">") and estimate.value == finding.limit:
         return 0.0
     return breaking_p(estimate, finding.limit, is_upper=rule.is_upper)
+
+
+def _is_borne_out(rule: Rule, finding: Finding) -> bool:
+    """Whether the second of two looks, taken alone, breaks the limit too; it need not show so beyond chance."""
+    if finding.second is None:
+        return True
+    sign = 1 if rule.is_upper else -1
+    beyond = sign * (finding.second - finding.limit)
+    is_broken = beyond > 0 or (beyond == 0 and rule.comparison in ("<", ">"))
+    return is_broken and (finding.second_least is None or sign * (finding.second - finding.second_least) >= 0)
 
 
 def _has_chance(finding: Finding) -> bool:

@@ -95,6 +95,7 @@ class BenchResult:
         comparisons: Each further model against the base.
         noise: The base against itself, by turns with all the rest: what this machine makes of no difference.
         warnings: What the user should know.
+        looks: Measurements that were pooled, each of as many processes.
     """
 
     run: Run
@@ -102,6 +103,7 @@ class BenchResult:
     comparisons: tuple[LatencyComparison, ...] = ()
     noise: LatencyComparison | None = None
     warnings: tuple[str, ...] = ()
+    looks: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """The record that `--json` prints."""
@@ -129,6 +131,7 @@ def bench_result(
     comparisons: Sequence[LatencyComparison] = (),
     noise: LatencyComparison | None = None,
     warnings: Sequence[str] = (),
+    looks: int = 1,
 ) -> BenchResult:
     """Rows, comparisons and the record of what was timed.
 
@@ -139,6 +142,7 @@ def bench_result(
         comparisons: Each model but the first against the first.
         noise: The first against itself.
         warnings: What the user should know.
+        looks: Measurements that were pooled, each of as many processes.
     """
     rows = tuple(
         BenchRow(
@@ -160,7 +164,7 @@ def bench_result(
         command="bench",
         environment=record,
         artifacts=tuple({**a.as_json(), "role": role} for a, role in zip(artifacts, roles, strict=True)),
-        measurements=tuple(m for row in rows for m in row_measurements(row, session=session)),
+        measurements=tuple(m for row in rows for m in row_measurements(row, session=session, looks=looks, noise=noise)),
         own={
             "runs": [row.as_json() for row in rows],
             "comparison": comparison_json(comparisons[0]) if comparisons else None,
@@ -169,7 +173,9 @@ def bench_result(
             "warnings": told,
         },
     )
-    return BenchResult(run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(told))
+    return BenchResult(
+        run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(told), looks=looks
+    )
 
 
 def _pattern_warnings(rows: Sequence[BenchRow]) -> list[str]:
@@ -181,9 +187,19 @@ def _pattern_warnings(rows: Sequence[BenchRow]) -> list[str]:
     ]
 
 
-def row_measurements(row: BenchRow, *, session: str) -> tuple[Measurement, ...]:
-    """The figures of a row for the record; equal `session`s mark samples that were taken in turn."""
+def row_measurements(
+    row: BenchRow, *, session: str, looks: int = 1, noise: LatencyComparison | None = None
+) -> tuple[Measurement, ...]:
+    """The figures of a row for the record.
+
+    Args:
+        row: What was measured of a model.
+        session: Equal ones mark samples that were taken in turn.
+        looks: Measurements that were pooled, each of as many processes.
+        noise: The base against itself, where it was measured.
+    """
     digest = row.artifact.sha256
+    counted = {"looks": looks} if looks > 1 else {}
     latency = Measurement(
         metric="latency",
         artifact=digest,
@@ -197,9 +213,11 @@ def row_measurements(row: BenchRow, *, session: str) -> tuple[Measurement, ...]:
             "batch": row.batch,
             "calls_per_block": row.timing.calls_per_block,
             "session": session,
+            **counted,
+            **({"noise": noise.ratio} if noise else {}),
         },
     )
-    load = replace(latency, metric="load", samples=tuple((value,) for value in row.timing.load), details={})
+    load = replace(latency, metric="load", samples=tuple((value,) for value in row.timing.load), details=counted)
     memory = tuple((float(value),) for value in row.timing.memory)
     return (
         latency,

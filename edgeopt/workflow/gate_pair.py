@@ -106,7 +106,7 @@ def judge_bench(
         Side(
             sha256=row.artifact.sha256,
             machine=machine_identity(),
-            measurements=row_measurements(row, session=session),
+            measurements=row_measurements(row, session=session, looks=result.looks, noise=result.noise),
         )
         for row in result.rows
     ]

@@ -12,7 +12,7 @@ from edgeopt.core.config import BenchTable
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.measurement import Measurement
 from edgeopt.judge.compare import compare_predictions
-from edgeopt.judge.confirm import confirmed, suspects
+from edgeopt.judge.confirm import judge_twice
 from edgeopt.judge.evidence import Side
 from edgeopt.judge.gate import Verdict
 from edgeopt.judge.metrics import METRICS
@@ -23,7 +23,7 @@ from edgeopt.judge.usable import unusable_rules
 from edgeopt.measure.environment import machine_identity
 from edgeopt.measure.latency import Plan
 from edgeopt.workflow.bench_result import BenchResult
-from edgeopt.workflow.by_turns import time_by_turns
+from edgeopt.workflow.by_turns import second_plan, time_by_turns, time_once
 from edgeopt.workflow.demands import require
 from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of, size_measurement
 from edgeopt.workflow.inputs import runtime_for
@@ -160,17 +160,17 @@ def look_twice(
     report: Report,
 ) -> Verdict:
     """The verdict on what was measured: nothing slow is red without a second look."""
-    verdict = verdict_on(rules, measured)
-    suspected = suspects(rules, verdict)
-    if not suspected:
-        return verdict
-    timing = _timing(bench, measured.models, suspected, seed + 1, report)
-    sides = [
-        replace(side, measurements=(*side.measurements, *_figures_of(model, timing)))
-        for side, model in zip((measured.original, measured.candidate), measured.models, strict=True)
-    ]
-    again = replace(measured, original=sides[0], candidate=sides[1])
-    return confirmed(verdict, verdict_on(suspected, again))
+
+    def pair_verdict(demands: Sequence[Rule], sides: tuple[Side, Side]) -> Verdict:
+        return verdict_on(demands, replace(measured, original=sides[0], candidate=sides[1]))
+
+    def measure_again(_: tuple[Rule, ...]) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
+        plan = second_plan(_plan(bench, measured.models, seed))
+        timing = time_once(measured.models, plan, report=report)
+        first, second = measured.models
+        return _figures_of(first, timing), _figures_of(second, timing)
+
+    return judge_twice(rules, (measured.original, measured.candidate), pair_verdict, measure_again)
 
 
 def _timing(
@@ -178,8 +178,11 @@ def _timing(
 ) -> BenchResult | None:
     if not any(rule.metric in _TIMED for rule in rules):
         return None
-    plan = Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
-    return time_by_turns(models, plan, report=report)
+    return time_by_turns(models, _plan(bench, models, seed), report=report)
+
+
+def _plan(bench: BenchTable, models: tuple[Artifact, Artifact], seed: int) -> Plan:
+    return Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
 
 
 def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measurement, ...]:
