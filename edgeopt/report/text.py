@@ -24,6 +24,7 @@ from edgeopt.report.figures import (
     size_cells,
 )
 from edgeopt.report.record_text import RECORD_VIEWS
+from edgeopt.report.soak_text import soak_parts
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
@@ -120,7 +121,7 @@ def bench_view(record: Record) -> RenderableType:
         _coloured(f"{printable(name)} is {comparison_text(comparison)} than {printable(base)}", comparison["verdict"])
         for name, comparison in zip(others, record["comparisons"], strict=False)
     ]
-    return Group(table, *lines)
+    return Group(table, *lines, *soak_parts(record))
 
 
 def evaluate_view(record: Record) -> RenderableType:

@@ -15,6 +15,7 @@ from edgeopt.judge.latency import LatencyComparison, LatencySummary, summarize_l
 from edgeopt.judge.latency_patterns import latency_patterns
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan, Timing
+from edgeopt.workflow.soak import SoakRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class BenchRow:
         batch: Samples per inference.
         timing: Raw samples.
         summary: Latency summed up, in seconds.
+        soak: The model run without a pause; None where that was not asked for.
     """
 
     artifact: Artifact
@@ -38,6 +40,7 @@ class BenchRow:
     batch: int
     timing: Timing
     summary: LatencySummary
+    soak: SoakRun | None = None
 
     @property
     def load_seconds(self) -> float:
@@ -82,6 +85,7 @@ class BenchRow:
             "memory": {"value": self.memory_bytes, "model": self.model_memory_bytes, "unit": "B"},
             "energy": None,
             "instructions": None,
+            **({"soak": self.soak.as_json()} if self.soak else {}),
         }
 
 
@@ -132,6 +136,7 @@ def bench_result(
     noise: LatencyComparison | None = None,
     warnings: Sequence[str] = (),
     looks: int = 1,
+    soaks: Sequence[SoakRun] = (),
 ) -> BenchResult:
     """Rows, comparisons and the record of what was timed.
 
@@ -143,7 +148,9 @@ def bench_result(
         noise: The first against itself.
         warnings: What the user should know.
         looks: Measurements that were pooled, each of as many processes.
+        soaks: Each model run without a pause, where that was asked for.
     """
+    all_soaks: Sequence[SoakRun | None] = soaks or [None] * len(timings)
     rows = tuple(
         BenchRow(
             artifact=artifact,
@@ -153,12 +160,13 @@ def bench_result(
             batch=plan.batch,
             timing=timing,
             summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block),
+            soak=soak,
         )
-        for artifact, timing in zip(artifacts, timings, strict=True)
+        for artifact, timing, soak in zip(artifacts, timings, all_soaks, strict=True)
     )
     record = environment(threads=plan.threads)
     session = f"{record['date']} {secrets.token_hex(4)}"
-    told = [*warnings, *_pattern_warnings(rows)]
+    told = [*warnings, *_pattern_warnings(rows), *(text for soak in soaks for text in soak.warnings)]
     roles = ["baseline" if comparisons else "candidate", *["candidate"] * (len(rows) - 1)]
     run = Run(
         command="bench",
@@ -224,6 +232,7 @@ def row_measurements(
         load,
         replace(load, metric="memory", unit="B", samples=memory),
         single_value("size", row.artifact.size_bytes, artifact=digest, unit="B", origin=Origin.HOST),
+        *((row.soak.measurement(),) if row.soak else ()),
     )
 
 
