@@ -7,8 +7,8 @@ against itself in the same processes.
 
 The second look alone need not be significant: demanding that of each look by itself misses too many files that are 5 %
 slower (docs/adr/0006-latency.md). Significance is asked of all the data, and of the second look only what chance at the
-first does not bring about again. Simulated: docs/results/judge-simulations.md. The noise of the machine counts on the pooled data alone, since
-one look knows it no better than it knows the slowdown.
+first does not bring about again. The noise of the machine counts on the pooled data alone, since one look knows it no
+better than it knows the slowdown. Simulated: docs/results/judge-latency.md.
 """
 
 from __future__ import annotations
