@@ -17,6 +17,7 @@ from judge.table import Row, counted
 
 ACCURACY, CHURN = 0.90, 0.05
 MARGIN = 0.005
+_ECE = "ECE of a perfectly calibrated model, confidence from Beta(6, 1.5), n = 200"
 
 
 def rows(*, draws: int) -> list[Row]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -18,39 +19,38 @@ from places import RESULTS
 from record import write_result
 
 from judge import accuracy, coverage, latency
-from judge.table import HEADER
+from judge.table import HEADER, Row
+
+Draws = Callable[[int], int]
+PARTS: dict[str, Callable[[Draws], list[Row]]] = {
+    "latency": lambda draws: latency.rows(equal=draws(1000), slower=draws(500)),
+    "accuracy": lambda draws: accuracy.rows(draws=draws(2000)),
+    "coverage": lambda draws: coverage.rows(draws=draws(2000), drawn=draws(1000)),
+}
 
 
 def main() -> None:
-    """Simulate, print, and write."""
+    """Simulate, print, and write a page per part."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given again")
     parser.add_argument("--scale", type=float, default=1.0, help="draws as a multiple of the usual")
-    parser.add_argument("--write", action="store_true", help="write docs/results/judge-simulations.md")
+    parser.add_argument("--write", action="store_true", help="write docs/results/judge-PART.md")
     options = parser.parse_args()
-
-    def draws(usual: int) -> int:
-        return max(10, round(usual * options.scale))
-
-    found = []
-    for part in (
-        lambda: latency.rows(equal=draws(1000), slower=draws(500)),
-        lambda: accuracy.rows(draws=draws(2000)),
-        lambda: coverage.rows(draws=draws(2000), drawn=draws(1000)),
-    ):
+    for name in options.part or PARTS:
         begun = time.monotonic()
-        rows = part()
-        for row in rows:
+        found = PARTS[name](lambda usual: max(10, round(usual * options.scale)))
+        for row in found:
             print(" | ".join(row), flush=True)
-        print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-        found += rows
-    if options.write:
-        write_result(
-            RESULTS / "judge-simulations.md",
-            title="The verdicts, simulated",
-            about=" ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-            header=HEADER,
-            rows=found,
-        )
+        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        if options.write:
+            write_part(name, found)
+
+
+def write_part(name: str, rows: list[Row]) -> None:
+    """Write docs/results/judge-PART.md."""
+    about = " ".join((__doc__ or "").split("\n\n", 1)[1].split())
+    title = f"The verdicts, simulated: {name}"
+    write_result(RESULTS / f"judge-{name}.md", title=title, about=about, header=HEADER, rows=rows)
 
 
 if __name__ == "__main__":

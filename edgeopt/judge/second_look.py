@@ -5,10 +5,10 @@ reaches the minimum effect; (2) the second look alone repeats: it reaches the mi
 pooled show: the 95 % interval excludes 1 and the ratio reaches the minimum effect, raised to twice what the base shows
 against itself in the same processes.
 
-The second look alone need not be significant. Demanding that of each look by itself finds 89 of 100 files that are 5 %
-slower, this finds 98 (docs/results/judge-simulations.md). Significance is asked of all the data, and of the second look
-only what chance at the first cannot bring about again. The noise of the machine counts on the pooled data alone, since
-one look knows it no better than it knows the slowdown.
+The second look alone need not be significant: demanding that of each look by itself misses too many files that are 5 %
+slower (docs/adr/0006-latency.md). Significance is asked of all the data, and of the second look only what chance at the
+first does not bring about again. The noise of the machine counts on the pooled data alone, since one look knows it no
+better than it knows the slowdown. Simulated: docs/results/judge-latency.md.
 """
 
 from __future__ import annotations
