@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all test-torch lint format benchmarks simulations peers clean docs
+.PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers clean docs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ benchmarks: .venv/dev  ## measure edgeopt itself: start-up, cost of quantize, ov
 
 simulations: .venv/dev  ## simulate what the verdicts promise: level, power and coverage (minutes)
 	$(BIN)/python benchmarks/judge/run.py --write
+
+bench-store: .venv/dev  ## load the record: 10,000 runs listed, 8 writers at once, 100 kills; writes docs/results/store.md
+	$(BIN)/python benchmarks/store/run.py --write
 
 peers: .venv/dev  ## compare with rivals on the same work in the same run
 	$(BIN)/python benchmarks/peers/onnxruntime_quantization.py
