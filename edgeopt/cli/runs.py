@@ -37,7 +37,7 @@ def show_run(run: str, output: Output) -> None:
     record = show_run(run)
     try:
         output.answer(record, show=record["command"])
-    except KeyError as error:  # a view of this edgeopt misses what another version did not write
+    except (KeyError, IndexError) as error:  # a view of this edgeopt misses what another version did not write
         raise InputError(
             f"a run of `{record['command']}` by edgeopt {record['edgeopt']} is not what edgeopt {__version__} shows",
             hint=f"edgeopt runs show {run} --json",
