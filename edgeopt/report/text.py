@@ -23,7 +23,7 @@ from edgeopt.report.figures import (
     score_text,
     size_cells,
 )
-from edgeopt.report.record_text import RECORD_VIEWS
+from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
 _MOST_KEPT_FLOAT = 8
@@ -91,7 +91,7 @@ def quantize_view(record: Record) -> RenderableType:
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])
     note = " (the float model: int8 was slower)" if record["output_is_float"] else ""
-    rows = [("written", made["path"] + note), *rows]
+    rows = [("written", made["path"] + note), *taken_facts(record), *rows]
     return Group(_facts(rows), _side_by_side(source["size_bytes"], record["int8_bytes"], record, "int8"))
 
 
@@ -149,7 +149,8 @@ def compare_view(record: Record) -> RenderableType:
 
 def gate_view(record: Record) -> RenderableType:
     """Both models side by side where they were measured here, a line per rule, and the verdict."""
-    parts: list[RenderableType] = []
+    taken = taken_facts(record)
+    parts: list[RenderableType] = [_facts(taken)] if taken else []
     if len(record["artifacts"]) == 2 and "latency" in record:
         sizes = {entry["role"]: entry["size_bytes"] for entry in record["artifacts"]}
         parts.append(_side_by_side(sizes["baseline"], sizes["candidate"], record, "candidate"))
@@ -164,6 +165,11 @@ def gate_view(record: Record) -> RenderableType:
             printable(rule["reason"]),
         )
     return Group(*parts, table, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+
+
+def run_view(record: Record) -> RenderableType:
+    """A recorded run: when, where and by whom, and then as its command showed it."""
+    return Group(_facts(origin_facts(record)), VIEWS[record["command"]](record))
 
 
 def targets_view(record: Record) -> RenderableType:
@@ -208,6 +214,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "evaluate": evaluate_view,
     "compare": compare_view,
     "gate": gate_view,
+    "run": run_view,
     "targets": targets_view,
     "target": target_view,
     "doctor": doctor_view,

@@ -52,6 +52,7 @@ def gate(
     accept: bool = False,
     today: date | None = None,
     seed: int = 0,
+    cache: Named | None = None,
     report: Report = silent,
 ) -> GateResult:
     """Judge rules on recorded runs, or on what the configuration tells to make and measure.
@@ -65,6 +66,8 @@ def gate(
         accept: Write what was measured as the new baseline.
         today: The day that waivers are held against; by default today.
         seed: Seed of draws and of the bootstrap.
+        cache: Folder of a store, as in `.edgeopt`: steps of the recipe that were done before on the same model and
+            samples are taken from there, others kept there. None, the default, does them all and keeps nothing.
         report: Called with what is being done.
 
     Raises:
@@ -97,7 +100,7 @@ def gate(
     else:
         assert settings is not None
         case, verdict = _measured_case(
-            settings, path.parent, parsed, verdict_on, recorded=recorded, seed=seed, report=report
+            settings, path.parent, parsed, verdict_on, recorded=recorded, seed=seed, cache=cache, report=report
         )
     warnings = list(case.warnings)
     if kept and not recorded and not accept and not runs:
@@ -152,6 +155,7 @@ def _measured_case(
     *,
     recorded: Side | None,
     seed: int,
+    cache: Named | None,
     report: Report,
 ) -> tuple[_Case, Verdict]:
     """What the configuration tells to measure, and its verdict: nothing slow is red without a second look."""
@@ -161,14 +165,18 @@ def _measured_case(
     def verdict_on_pair(demands: Sequence[Rule], pair: MeasuredPair) -> Verdict:
         return verdict_on(demands, Evidence(candidate=pair.candidate, baseline=recorded or pair.original, seed=seed))
 
-    measured = measure_for_gate(settings, folder, rules, seed=seed, report=report)
+    measured = measure_for_gate(settings, folder, rules, seed=seed, cache=cache, report=report)
     verdict = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
     evidence = Evidence(candidate=measured.candidate, baseline=recorded or measured.original, seed=seed)
     case = _Case(
         evidence=evidence,
         measurements=measured.measurements,
         artifacts=measured.artifacts,
-        compared={"latency": measured.latency, "accuracy": measured.accuracy},
+        compared={
+            "steps": [step.as_json() for step in measured.steps],
+            "latency": measured.latency,
+            "accuracy": measured.accuracy,
+        },
         warnings=measured.warnings,
     )
     return case, verdict

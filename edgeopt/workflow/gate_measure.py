@@ -11,7 +11,7 @@ from edgeopt.core.dataset import Dataset, split_dataset
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.rules import Rule
-from edgeopt.workflow.inputs import data_for, model_artifact
+from edgeopt.workflow.inputs import Named, data_for, model_artifact
 from edgeopt.workflow.measured_pair import MeasuredPair, is_on_data, measure_pair, require_answers
 from edgeopt.workflow.progress import Report
 from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables, recipe_lineage
@@ -20,7 +20,7 @@ RECORD_FOLDER = ".edgeopt"
 
 
 def measure_for_gate(
-    settings: Config, folder: Path, rules: tuple[Rule, ...], *, seed: int, report: Report
+    settings: Config, folder: Path, rules: tuple[Rule, ...], *, seed: int, report: Report, cache: Named | None = None
 ) -> MeasuredPair:
     """Apply the recipe and measure what the rules ask for, and nothing else.
 
@@ -30,6 +30,7 @@ def measure_for_gate(
         rules: What is demanded.
         seed: Seed of draws.
         report: Called with what is being done.
+        cache: Folder of the store that steps done before are taken from and others kept in; None for neither.
 
     Raises:
         InputError: Model, data, a step or a slice column is not usable.
@@ -41,12 +42,12 @@ def measure_for_gate(
     split = split_dataset(data, samples=settings.data.samples, seed=seed) if settings.data and data else None
     path = _record_folder(folder) / f"{original.path.stem}.candidate.onnx"
     calibration = split.calibration if split else None
-    warnings = apply_recipe(recipe, original, path, calibration, seed=seed, report=report)
+    applied = apply_recipe(recipe, original, path, calibration, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(recipe, original, calibration, seed=seed)
     judged = split.judged if split and len(split.judged) and any(map(is_on_data, rules)) else None
     models = (original, replace(model_artifact(path), lineage=lineage))
     measured = measure_pair(models, judged, rules, settings.bench, record=path.parent, seed=seed, report=report)
-    return replace(measured, warnings=(*warnings, *measured.warnings))
+    return replace(measured, steps=applied.steps, warnings=(*applied.warnings, *measured.warnings))
 
 
 def preprocess_of(settings: Config) -> Preprocess:

@@ -27,6 +27,7 @@ from edgeopt.workflow.evaluate import metric_measurements, metric_values, predic
 from edgeopt.workflow.inputs import runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report
+from edgeopt.workflow.step_cache import AppliedStep
 
 _TIMED = ("latency", "memory", "load")
 _ON_DATA = (*METRICS, "flip_rate", "sqnr")
@@ -43,6 +44,7 @@ class MeasuredPair:
         latency: One against the other, as `quantize` records it; None where no rule asks for it.
         accuracy: One against the other, as `compare` records it; None without data.
         warnings: What the user should know.
+        steps: What made the candidate from the original.
     """
 
     models: tuple[Artifact, Artifact]
@@ -51,6 +53,7 @@ class MeasuredPair:
     latency: dict[str, Any] | None
     accuracy: dict[str, Any] | None
     warnings: tuple[str, ...]
+    steps: tuple[AppliedStep, ...] = ()
 
     @property
     def artifacts(self) -> tuple[dict[str, Any], ...]:
