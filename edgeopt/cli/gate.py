@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import Output, cluster_option, measuring
+from edgeopt.cli.options import Output, cluster_option, measuring, no_cache_option
 
 
 @click.command("gate")
@@ -26,6 +26,7 @@ from edgeopt.cli.options import Output, cluster_option, measuring
     "--summary", type=click.Path(), help="Write Markdown for a CI summary. [default: $GITHUB_STEP_SUMMARY on GitHub]"
 )
 @click.option("--force", is_flag=True, help="Overwrite existing reports.")
+@no_cache_option
 @measuring
 @click.pass_context
 def command(
@@ -37,6 +38,7 @@ def command(
     markdown: str | None,
     summary: str | None,
     force: bool,
+    no_cache: bool,
     output: Output,
     **options: Any,
 ) -> None:
@@ -55,8 +57,9 @@ def command(
     files = gate_files({"junit": junit, "markdown": markdown, "summary": summary}, os.environ, force=force)
     named = (*runs, options["config"] or CONFIG_NAME, options["baseline"])
     files.require_writable(Path(name) for name in named if name)
+    output = output.at(options["config"])
     with output.progress() as report:
-        result = gate(*runs, report=report, seed=output.seed, **options)
+        result = gate(*runs, report=report, seed=output.seed, cache=output.cache(is_off=no_cache), **options)
     record = result.as_json()
     output.answer(record, show="gate")
     files.write(record)

@@ -23,7 +23,7 @@ from edgeopt.report.figures import (
     score_text,
     size_cells,
 )
-from edgeopt.report.record_text import RECORD_VIEWS
+from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
 from edgeopt.report.soak_text import soak_parts
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
@@ -93,7 +93,7 @@ def quantize_view(record: Record) -> RenderableType:
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])
     note = " (the float model: int8 was slower)" if record["output_is_float"] else ""
-    rows = [("written", made["path"] + note), *rows]
+    rows = [("written", made["path"] + note), *taken_facts(record), *rows]
     return Group(_facts(rows), _side_by_side(source["size_bytes"], record["int8_bytes"], record, "int8"))
 
 
@@ -153,7 +153,8 @@ def compare_view(record: Record) -> RenderableType:
 
 def gate_view(record: Record) -> RenderableType:
     """Both models side by side where they were measured here, a line per rule, and the verdict."""
-    parts: list[RenderableType] = []
+    taken = taken_facts(record)
+    parts: list[RenderableType] = [_facts(taken)] if taken else []
     if len(record["artifacts"]) == 2 and "latency" in record:
         sizes = {entry["role"]: entry["size_bytes"] for entry in record["artifacts"]}
         parts.append(_side_by_side(sizes["baseline"], sizes["candidate"], record, "candidate"))
@@ -170,6 +171,11 @@ def gate_view(record: Record) -> RenderableType:
     parts += [table, *_slice_parts(record, every=False), *_waiver_parts(record)]
     lines = [Text(printable(line)) for line in facts_of(record)]
     return Group(*parts, *lines, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+
+
+def run_view(record: Record) -> RenderableType:
+    """A recorded run: when, where and by whom, and then as its command showed it."""
+    return Group(_facts(origin_facts(record)), VIEWS[record["command"]](record))
 
 
 def targets_view(record: Record) -> RenderableType:
@@ -214,6 +220,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "evaluate": evaluate_view,
     "compare": compare_view,
     "gate": gate_view,
+    "run": run_view,
     "targets": targets_view,
     "target": target_view,
     "doctor": doctor_view,

@@ -54,7 +54,7 @@ def gate(
     accept: bool = False,
     by: str | None = None,
     reason: str | None = None,
-    cache: bool = False,
+    cache: Named | None = None,
     today: date | None = None,
     seed: int = 0,
     report: Report = silent,
@@ -72,7 +72,8 @@ def gate(
         accept: Keep what was measured, and its model, as the new baseline.
         by: Who accepts it; by default the user that CI names, else the one who is logged in.
         reason: Why; needed where a baseline is replaced.
-        cache: Take steps that were done before from the record beside the configuration.
+        cache: Folder of a store, as in `.edgeopt`: steps of the recipe that were done before on the same model and
+            samples are taken from there, others kept there. None, the default, does them all and keeps nothing.
         today: The day that waivers are held against; by default today.
         seed: Seed of draws and of the bootstrap.
         report: Called with what is being done.

@@ -20,10 +20,10 @@ from edgeopt.store.store import Store
 from edgeopt.workflow.baseline import Baseline
 from edgeopt.workflow.demands import is_on_data, missing_columns, require, unanswerable_rules
 from edgeopt.workflow.gate_case import Case
-from edgeopt.workflow.inputs import data_for, model_artifact
+from edgeopt.workflow.inputs import Named, data_for, model_artifact
 from edgeopt.workflow.measured_pair import Judging, MeasuredPair, look_twice, measure_pair
 from edgeopt.workflow.progress import Report
-from edgeopt.workflow.recipe import Recipe, apply_recipe, recipe_from_tables, recipe_lineage
+from edgeopt.workflow.recipe import AppliedRecipe, Recipe, apply_recipe, recipe_from_tables, recipe_lineage
 
 RECORD_FOLDER = ".edgeopt"
 
@@ -48,7 +48,7 @@ def measured_case(
     held: Baseline | None,
     store: Store,
     cluster: str,
-    cache: bool,
+    cache: Named | None,
     seed: int,
     report: Report,
 ) -> tuple[Case, Verdict]:
@@ -66,7 +66,7 @@ def measured_case(
         held: The baseline; None for the original.
         store: The record.
         cluster: Column of samples that depend on each other; empty where none do.
-        cache: Take steps that were done before from the record.
+        cache: Folder of the store that steps done before are taken from and others kept in; None for neither.
         seed: Seed of draws.
         report: Called with what is being done.
 
@@ -75,7 +75,7 @@ def measured_case(
     """
     ground = _ground(settings, folder, faults, seed)
     require([*faults, *_data_faults(settings, rules, ground.data, cluster)])
-    candidate, warnings = _made(ground, folder, seed, report, store=store if cache else None)
+    candidate, applied = _made(ground, folder, seed, report, cache=cache)
     kept = held.artifact(store, _made_path(folder, ground.original, "baseline")) if held else None
     models = (kept or ground.original, candidate)
     judging = Judging(
@@ -96,8 +96,8 @@ def measured_case(
         evidence=_evidence(measured, recorded, seed, cluster),
         measurements=measured.measurements,
         artifacts=measured.artifacts,
-        compared=measured.compared,
-        warnings=(*warnings, *_gone(held, recorded), *_elsewhere(settings), *measured.warnings),
+        compared={"steps": [step.as_json() for step in applied.steps], **measured.compared},
+        warnings=(*applied.warnings, *_gone(held, recorded), *_elsewhere(settings), *measured.warnings),
     )
     return case, verdict
 
@@ -145,14 +145,14 @@ def _data_faults(settings: Config, rules: Sequence[Rule], data: Dataset | None, 
 
 
 def _made(
-    ground: _Ground, folder: Path, seed: int, report: Report, *, store: Store | None
-) -> tuple[Artifact, tuple[str, ...]]:
-    """The candidate, which says what it was made from, and what its steps warn of."""
+    ground: _Ground, folder: Path, seed: int, report: Report, *, cache: Named | None
+) -> tuple[Artifact, AppliedRecipe]:
+    """The candidate, which says what it was made from, and its steps with what they warn of."""
     path = _made_path(folder, ground.original, "candidate")
     calibration = ground.split.calibration if ground.split else None
-    warnings = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, report=report)
+    applied = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(ground.recipe, ground.original, calibration, seed=seed)
-    return replace(model_artifact(path), lineage=lineage), warnings
+    return replace(model_artifact(path), lineage=lineage), applied
 
 
 def _judged(ground: _Ground, rules: Sequence[Rule], models: Sequence[Artifact]) -> Dataset | None:
