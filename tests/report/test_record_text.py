@@ -85,9 +85,9 @@ def test_an_empty_list_names_the_record_above(shown):
     empty = {**listed(), "runs": [], "total": 0}
 
     assert shown("runs", empty) == ["nothing is recorded in .edgeopt"]
-    assert shown("runs", {**empty, "above": "/work/.edgeopt"}) == [
+    assert shown("runs", {**empty, "above": "/srv/.edgeopt"}) == [
         "nothing is recorded in .edgeopt",
-        "a folder above has a record: EDGEOPT_STORE='/work/.edgeopt' edgeopt runs list",
+        "a folder above has a record: EDGEOPT_STORE='/srv/.edgeopt' edgeopt runs list",
     ]
 
 
