@@ -17,6 +17,7 @@ from edgeopt.cli.options import Output, measuring
 @click.option("--baseline", type=click.Path(), help="A run to hold the candidate against.")
 @click.option("--rule", "rules", multiple=True, help="A rule besides those of the configuration.")
 @click.option("--accept", is_flag=True, help="Keep what was measured as the new baseline.")
+@click.option("--plan", is_flag=True, help="Say what the rules need and the chance that they pass; measure nothing.")
 @click.option("--junit", type=click.Path(), help="Write JUnit XML: a test case per rule.")
 @click.option("--markdown", type=click.Path(), help="Write a Markdown report with a plot.")
 @click.option(
@@ -34,6 +35,7 @@ def command(
     markdown: str | None,
     summary: str | None,
     force: bool,
+    plan: bool,
     output: Output,
     **options: Any,
 ) -> None:
@@ -45,6 +47,11 @@ def command(
     Exit code 0: all rules passed; 3: a rule failed; 4: a rule is undecided, with what would decide it.
     Reports are written whatever the verdict.
     """
+    if plan:
+        from edgeopt.cli.gate_plan import answer_plan
+
+        answer_plan(output, runs, reports={"junit": junit, "markdown": markdown, "summary": summary}, **options)
+        return
     from edgeopt.core.config import CONFIG_NAME
     from edgeopt.report.gate_files import gate_files
     from edgeopt.workflow.gate import gate

@@ -16,7 +16,7 @@ from edgeopt.judge.latency import MINIMUM_EFFECT, log_quantiles, log_ratios, qua
 from edgeopt.judge.rules import Rule
 from edgeopt.units import Dimension
 
-_QUANTILES = {"p50": 0.5, "median": 0.5, "p90": 0.9}
+QUANTILES = {"p50": 0.5, "median": 0.5, "p90": 0.9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def latency_finding(rule: Rule, evidence: Evidence) -> Finding:
         value = own.samples[0][0]
         estimate = Estimate(value=value, interval=lambda _: _stated_interval(own), basis="an estimate")
     else:
-        latency, quantile = _as_latency(own), _QUANTILES[rule.statistic]
+        latency, quantile = _as_latency(own), QUANTILES[rule.statistic]
         estimate = Estimate(
             value=latency.quantile(quantile),
             interval=lambda confidence: quantile_interval(
@@ -74,7 +74,7 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
     reason = unlike(own, other, evidence)
     if reason:
         return Finding(missing=reason)
-    first, second, quantile = _as_latency(other), _as_latency(own), _QUANTILES[rule.statistic]
+    first, second, quantile = _as_latency(other), _as_latency(own), QUANTILES[rule.statistic]
     before, after = first.quantile(quantile), second.quantile(quantile)
     factor = 1.0 if rule.quantity.dimension is Dimension.PERCENT else before
     is_paired, calls = _are_by_turns(first, second), min(first.calls, second.calls)

@@ -23,6 +23,7 @@ from edgeopt.report.figures import (
     score_text,
     size_cells,
 )
+from edgeopt.report.plan_text import PLAN_VIEWS
 from edgeopt.report.record_text import RECORD_VIEWS
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
@@ -212,6 +213,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
+    **PLAN_VIEWS,
     **RECORD_VIEWS,
 }
 
