@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all test-torch lint format benchmarks peers clean docs
+.PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers clean docs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -36,6 +36,12 @@ docs: .venv/dev  ## generate docs/cli.md from the commands' own help
 benchmarks: .venv/dev  ## measure edgeopt itself: start-up, cost of quantize, overhead and noise of bench
 	$(BIN)/python -m pytest benchmarks --benchmark-only -q
 	$(BIN)/python benchmarks/noise.py --repeats 20
+
+simulations: .venv/dev  ## simulate what the verdicts promise: level, power and coverage (minutes)
+	$(BIN)/python benchmarks/judge/run.py --write
+
+bench-store: .venv/dev  ## load the record: 10,000 runs listed, 8 writers at once, 100 kills; writes docs/results/store.md
+	$(BIN)/python benchmarks/store/run.py --write
 
 peers: .venv/dev  ## compare with rivals on the same work in the same run
 	$(BIN)/python benchmarks/peers/onnxruntime_quantization.py

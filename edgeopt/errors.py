@@ -13,7 +13,7 @@ Anything else that escapes is a bug in edgeopt and ends with exit code 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import ClassVar
 
@@ -70,6 +70,12 @@ class ToolFailed(EdgeoptError):
     """An outside tool, a child process or a device failed."""
 
     exit_code = 7
+
+
+def together(faults: Sequence[EdgeoptError]) -> InputError:
+    """All of `faults`, at least one, as a single failure: whoever mends a file wants to know them at once."""
+    hints = dict.fromkeys(fault.hint for fault in faults if fault.hint)
+    return InputError("; ".join(dict.fromkeys(fault.message for fault in faults)), hint=" | ".join(hints))
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

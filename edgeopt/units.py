@@ -49,6 +49,7 @@ _UNITS: dict[str, tuple[Dimension, float]] = {
     "db": (Dimension.DECIBELS, 1.0),
     "": (Dimension.NUMBER, 1.0),
 }
+_AGES = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 # The case of a unit is free, but `M` before `s` or `J` would be mega, not milli.
 _NOT_MILLI = re.compile(r"M[sSjJ]")
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%]*)\s*")
@@ -86,6 +87,13 @@ def parse_quantity(text: str) -> Quantity:
 def format_seconds(seconds: float) -> str:
     """A time with three significant digits, in the unit that suits it: `0.000234` s is `234 µs`."""
     return _scaled(seconds, (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))) or f"{_three_digits(seconds / 1e-9)} ns"
+
+
+def format_age(seconds: float) -> str:
+    """A time span in its largest whole unit, as in `5 min`, `3 h` or `12 d`; what lies in the future is `0 s`."""
+    whole = max(0, int(seconds))
+    unit, length = next((entry for entry in _AGES if whole >= entry[1]), _AGES[-1])
+    return f"{whole // length} {unit}"
 
 
 def format_bytes(size: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -182,11 +183,19 @@ class SmallModels:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Commands under test record their runs in a store of the session, not in the working directory."""
+def _records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for stores; what fixtures of the session do is recorded there, not in the working directory."""
+    folder = tmp_path_factory.mktemp("record")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EDGEOPT_STORE", str(tmp_path_factory.mktemp("record") / ".edgeopt"))
-        yield
+        patch.setenv("EDGEOPT_STORE", str(folder / ".edgeopt"))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _own_record(_records: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of each test record in a store of its own: a step that another test did would be taken from theirs."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    monkeypatch.setenv("EDGEOPT_STORE", str(_records / name / ".edgeopt"))
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_a_failure_lists_every_rule_the_worst_first(project: pytest.Pytester) ->
 _UNUSABLE = {
     '("model.onnx", "int8.onnx", rules=["accuracy >= 90 %"])': "rule `accuracy >= 90 %` needs*",
     '("model.onnx", "int8.onnx", rules=["speed <= 1"])': "*unknown metric `speed`*",
-    '("model.onnx", "int8.onnx", rules=[])': "`rules` is not a list of rules",
+    '("model.onnx", "int8.onnx", rules=[])': "there is no rule to judge",
     '("model.onnx", "int8.onnx", rules="size <= 1 MB")': "`rules` is not a list of rules",
     '("model.onnx", "missing.onnx", rules=["size <= 1 MB"])': "model `missing.onnx` does not exist",
 }

@@ -22,6 +22,7 @@ from edgeopt.cli.options import MODEL, Output, complete_targets, measuring, runt
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples per inference.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1x3x32x32", help="Shape of an input with free axes.")
 @click.option("--processes", type=int, default=10, show_default=True, help="Fresh processes to time in.")
+@click.option("--soak", metavar="10min", help="Also run each model that long without a pause: does its speed last?")
 @click.option("--benchmark-json", type=click.Path(), help="Write what pytest-benchmark writes, for its compare.")
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @measuring

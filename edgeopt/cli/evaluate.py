@@ -6,14 +6,29 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import MODEL, Output, measuring, preprocessing, runtime_option, target_option, threads_option
+from edgeopt.cli.options import (
+    MODEL,
+    Output,
+    cluster_option,
+    measuring,
+    preprocessing,
+    runtime_option,
+    target_option,
+    threads_option,
+)
 
 
 @click.command("evaluate")
 @click.argument("model", type=MODEL)
 @click.option("--data", required=True, help="Labelled samples.")
-@click.option("--metric", "metrics", multiple=True, help="accuracy, top5, f1, auc, mse, mae, or module:function.")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="accuracy, top5, f1, auc, ks, log_loss, brier, mse, mae, or module:function.",
+)
 @click.option("--predictions", type=click.Path(), help="Write scores, labels and slices to this .npz file.")
+@cluster_option
 @target_option
 @runtime_option
 @threads_option

@@ -8,22 +8,26 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import Output, measuring
+from edgeopt.cli.options import Output, cluster_option, measuring, no_cache_option
 
 
 @click.command("gate")
 @click.argument("runs", nargs=-1, type=click.Path())
 @click.option("--config", type=click.Path(), help="Rules, recipe and data. [default: ./edgeopt.toml]")
-@click.option("--baseline", type=click.Path(), help="A run to hold the candidate against.")
+@click.option("--baseline", metavar="RUN.json|ID", help="A run to hold the candidate against.")
 @click.option("--rule", "rules", multiple=True, help="A rule besides those of the configuration.")
-@click.option("--accept", is_flag=True, help="Keep what was measured as the new baseline.")
+@cluster_option
 @click.option("--plan", is_flag=True, help="Say what the rules need and the chance that they pass; measure nothing.")
+@click.option("--accept", is_flag=True, help="Keep what was measured, and its model, as the new baseline.")
+@click.option("--by", metavar="WHO", help="Who accepts it. [default: the user that CI names, else yours]")
+@click.option("--reason", metavar="WHY", help="Why it is accepted; needed where a baseline is replaced.")
 @click.option("--junit", type=click.Path(), help="Write JUnit XML: a test case per rule.")
 @click.option("--markdown", type=click.Path(), help="Write a Markdown report with a plot.")
 @click.option(
     "--summary", type=click.Path(), help="Write Markdown for a CI summary. [default: $GITHUB_STEP_SUMMARY on GitHub]"
 )
 @click.option("--force", is_flag=True, help="Overwrite existing reports.")
+@no_cache_option
 @measuring
 @click.pass_context
 def command(
@@ -35,6 +39,7 @@ def command(
     markdown: str | None,
     summary: str | None,
     force: bool,
+    no_cache: bool,
     plan: bool,
     output: Output,
     **options: Any,
@@ -59,8 +64,9 @@ def command(
     files = gate_files({"junit": junit, "markdown": markdown, "summary": summary}, os.environ, force=force)
     named = (*runs, options["config"] or CONFIG_NAME, options["baseline"])
     files.require_writable(Path(name) for name in named if name)
+    output = output.at(options["config"])
     with output.progress() as report:
-        result = gate(*runs, report=report, seed=output.seed, **options)
+        result = gate(*runs, report=report, seed=output.seed, cache=output.cache(is_off=no_cache), **options)
     record = result.as_json()
     output.answer(record, show="gate")
     files.write(record)

@@ -6,7 +6,8 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -28,12 +29,26 @@ class Output:
         is_quiet: Say nothing on stderr.
         seed: Seed of all that is drawn.
         is_recording: Keep the answer in the store.
+        beside: The folder that the store lies in, that of the configuration in use; None for the working directory.
     """
 
     as_json: bool
     is_quiet: bool
     seed: int
     is_recording: bool = False
+    beside: Path | None = None
+
+    def at(self, config: str | None) -> Output:
+        """The same for a command that reads a configuration, beside which its store lies."""
+        return replace(self, beside=Path(config).parent) if config else self
+
+    def cache(self, *, is_off: bool) -> Path | None:
+        """Folder of the store that steps are taken from and kept in; None where nothing is to be recorded."""
+        if is_off or not self.is_recording:
+            return None
+        from edgeopt.store.store import Store
+
+        return Store.find(self.beside).folder
 
     def answer(self, record: dict[str, Any], *, show: str) -> None:
         """Print the answer once: the JSON record, or the text that `edgeopt.report.text` makes of it.
@@ -58,10 +73,11 @@ class Output:
     def _record(self, record: dict[str, Any]) -> None:
         """Keep the run in the store; that it cannot be kept is a warning and changes nothing else."""
         from edgeopt.core.run import run_from_json
+        from edgeopt.store.store import Store
         from edgeopt.workflow.record import record_run
 
         try:
-            warnings = record_run(run_from_json(record, where="this run")).warnings
+            warnings = record_run(run_from_json(record, where="this run"), store=Store.find(self.beside)).warnings
         except EdgeoptError as error:
             hint = f" ({error.hint})" if error.hint else ""
             warnings = (f"this run is not recorded: {error.message}{hint}; `--no-record` does without the record",)
@@ -169,4 +185,13 @@ MODEL = click.Path(dir_okay=True)
 threads_option = click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per inference, pinned to cores."
 )
+no_cache_option = click.option(
+    "--no-cache", is_flag=True, help="Apply every step, even where the record has its result; keep none there."
+)
 runtime_option = click.option("--runtime", help="Runtime to use; by default the one of the model's format.")
+cluster_option = click.option(
+    "--cluster",
+    default="",
+    metavar="COLUMN",
+    help="Column of samples that depend on each other, as frames of one video: intervals are over its values.",
+)

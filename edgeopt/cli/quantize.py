@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgeopt.cli.options import MODEL, Output, measuring, preprocessing, target_option, writing
+from edgeopt.cli.options import MODEL, Output, measuring, no_cache_option, preprocessing, target_option, writing
 
 
 @click.command("quantize")
@@ -26,11 +26,20 @@ from edgeopt.cli.options import MODEL, Output, measuring, preprocessing, target_
     help="latency: write the float model where int8 turns out slower.",
 )
 @click.option("--no-measure", is_flag=True, help="Write only; measure nothing.")
+@no_cache_option
 @preprocessing
 @writing
 @measuring
 def command(
-    model: str, *, path: str | None, range_: Any, per_tensor: bool, no_measure: bool, output: Output, **options: Any
+    model: str,
+    *,
+    path: str | None,
+    range_: Any,
+    per_tensor: bool,
+    no_measure: bool,
+    no_cache: bool,
+    output: Output,
+    **options: Any,
 ) -> None:
     """Make an int8 model for a target and measure it.
 
@@ -47,6 +56,7 @@ def command(
             per_channel=not per_tensor,
             measure=not no_measure,
             report=report,
+            cache=output.cache(is_off=no_cache),
             seed=output.seed,
             **options,
         )

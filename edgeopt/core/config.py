@@ -31,6 +31,7 @@ class DataTable(StrictModel):
     path: str
     samples: int = Field(default=200, ge=1)
     slices: tuple[str, ...] = ()
+    cluster: str | None = None
     metric: str | None = None
 
 

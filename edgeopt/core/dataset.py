@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,22 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def identity(self) -> dict[str, Any]:
+        """Which samples these are, for the record.
+
+        `source`; `sha256` of the file; `rows`, a digest of their positions in it; `n`; and `part`, `confirm` where the
+        data names parts and all are of that one, else empty.
+        """
+        positions = hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest()[:16]
+        is_confirm = self.part is not None and len(self) > 0 and bool((self.part == CONFIRM).all())
+        return {
+            "source": self.source,
+            "sha256": self.digest,
+            "rows": positions,
+            "n": len(self),
+            "part": CONFIRM if is_confirm else "",
+        }
 
     def rows(self, positions: NDArray[np.int64]) -> Dataset:
         """The samples at `positions`, in that order."""

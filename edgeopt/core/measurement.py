@@ -24,13 +24,13 @@ class Measurement:
     """Raw samples of one metric of one artifact on one target.
 
     Attributes:
-        metric: `latency`, `load`, `memory`, `size`, `accuracy`, ...
+        metric: `latency`, `load`, `memory`, `size`, `accuracy`, `soak`, ...
         artifact: SHA-256 of the artifact that was measured.
         target: Name of the target it was measured on or for.
         unit: `s`, `B`, `1` (a share or a plain number), `J`, `dB`.
         origin: Where the samples come from.
-        samples: Raw values in `unit`, a tuple per process in the order measured; a metric that is computed once
-            has one process with one value.
+        samples: Raw values in `unit`, a tuple per process in the order measured (of a soak, per window); a metric
+            that is computed once has one process with one value.
         details: What else identifies the figure: `threads`, `runtime`, `batch`, `n`, `ci95`, a predictions file.
     """
 

@@ -28,10 +28,9 @@ from edgeopt.judge.predictions import (
 )
 from edgeopt.judge.recorded_findings import counted_estimate, recorded_change, recorded_estimate
 from edgeopt.judge.rules import HOST, Rule
+from edgeopt.judge.slices import SMALLEST_SLICE
 from edgeopt.judge.statistics import HitShare, share_bounds
 
-# Below about 200 samples an interval of a share is wider than any margin that people set (field/assurance 2.8).
-SMALLEST_SLICE = 200
 Rows = NDArray[np.int64]
 
 

@@ -22,12 +22,14 @@ class Estimate:
         interval: Two-sided interval for a given confidence; None for a figure without chance in it (a size).
         basis: What it rests on, for people.
         needed: How many samples would decide it against a limit, where that can be told.
+        drop_p: One-sided p of "it has not dropped below 0", of a test that needs no interval; None where there is none.
     """
 
     value: float
     interval: Callable[[float], Interval] | None = None
     basis: str = ""
     needed: Callable[[float], int | None] | None = None
+    drop_p: float | None = None
 
 
 def keeps(estimate: Estimate, limit: float, *, is_upper: bool, is_strict: bool = False) -> bool:
@@ -43,12 +45,17 @@ def breaking_p(estimate: Estimate, limit: float, *, is_upper: bool) -> float:
 
     It inverts the interval, so it exists for every kind of interval: the bound on the good side of a (1 - 2p) interval
     touches the limit. 1 where the figure itself keeps the limit; 0 for a figure without chance that breaks it.
+
+    Against a lower limit of exactly 0 it is the figure's own `drop_p` where there is one, unless the bound of `keeps`
+    keeps the limit: no figure does both.
     """
     is_broken = estimate.value > limit if is_upper else estimate.value < limit
     if not is_broken:
         return 1.0
     if estimate.interval is None:
         return 0.0
+    if estimate.drop_p is not None and limit == 0 and not is_upper:
+        return 1.0 if keeps(estimate, limit, is_upper=False) else estimate.drop_p
     low, high = 1e-9, 0.5
     for _ in range(_BISECTIONS):
         middle = (low * high) ** 0.5
@@ -80,9 +87,18 @@ def holm(p_values: list[float], alpha: float = ALPHA) -> list[bool]:
 
     The k-th smallest of m p-values is held against alpha / (m - k + 1); the first that fails stops the rest.
     """
-    rejected = [False] * len(p_values)
+    return [p <= alpha for p in holm_adjusted(p_values)]
+
+
+def holm_adjusted(p_values: list[float]) -> list[float]:
+    """Holm's adjusted p-values: the family-wise level at which each hypothesis is just rejected.
+
+    Of the k-th smallest of m: the largest (m - j + 1) p of it and those before it, at most 1 (Wright 1992,
+    https://doi.org/10.2307/2532694).
+    """
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if p_values[index] > alpha / (len(p_values) - rank):
-            break
-        rejected[index] = True
-    return rejected
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

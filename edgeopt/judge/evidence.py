@@ -64,6 +64,8 @@ class Finding:
         missing: Why there is no estimate.
         part: Value of the slice column; empty for all samples.
         least: What the figure must reach, besides breaking the limit, for the rule to fail; None: the limit alone says.
+        second: The figure in the second of two looks alone; None where there was one look.
+        second_least: What it must reach, besides breaking the limit, for the rule to fail.
     """
 
     estimate: Estimate | None = None
@@ -74,6 +76,8 @@ class Finding:
     missing: str = ""
     part: str = ""
     least: float | None = None
+    second: float | None = None
+    second_least: float | None = None
 
 
 def unlike(own: Measurement, other: Measurement, evidence: Evidence) -> str:

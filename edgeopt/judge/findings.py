@@ -8,6 +8,7 @@ from edgeopt.judge.evidence import Evidence, Finding, median_of, unlike
 from edgeopt.judge.latency_findings import latency_finding
 from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.rules import RULE_METRICS, Rule
+from edgeopt.judge.second_look import looks_at, second_samples
 
 
 def findings(rule: Rule, evidence: Evidence) -> list[Finding]:
@@ -43,4 +44,5 @@ def _plain_finding(rule: Rule, evidence: Evidence) -> Finding:
         shown_value=value,
         shown_limit=limit,
         origin=own.origin,
+        second=median_of(second_samples(own)) if looks_at(own) > 1 else None,
     )

@@ -56,11 +56,33 @@ class RuleVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverState:
+    """A waiver and what became of it on a day.
+
+    Attributes:
+        waiver: As the configuration has it.
+        state: `used` where it excuses its rule, `not needed` where the rule passed, `expired` after its last day.
+        days_left: Days until it ends, 0 on the last one; below 0 since it ended.
+    """
+
+    waiver: Waiver
+    state: Literal["used", "not needed", "expired"]
+    days_left: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry under `waivers`."""
+        facts = self.waiver
+        told = {"rule": facts.rule, "until": facts.until.isoformat(), "by": facts.by, "reason": facts.reason}
+        return {**told, "state": self.state, "days_left": self.days_left}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What became of all rules; `undecided` is what the policy makes of undecided ones."""
+    """What became of all rules and waivers; `undecided` is what the policy makes of undecided rules."""
 
     rules: tuple[RuleVerdict, ...]
     undecided: Literal["fail", "pass", "warn"] = "fail"
+    waivers: tuple[WaiverState, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -127,7 +149,9 @@ def judge(
         if rejected.get(position, p <= ALPHA):
             broken.setdefault(index, []).append(finding)
     verdicts = [_verdict(rule, found[index], broken.get(index, [])) for index, rule in enumerate(rules)]
-    return Verdict(rules=tuple(_waived(verdict, waivers, today) for verdict in verdicts), undecided=undecided)
+    judged = tuple(_waived(verdict, waivers, today) for verdict in verdicts)
+    states = tuple(_state(waiver, judged, today) for waiver in waivers)
+    return Verdict(rules=judged, undecided=undecided, waivers=states)
 
 
 def _admitted(finding: Finding, estimates: str) -> Finding:
@@ -139,11 +163,22 @@ def _admitted(finding: Finding, estimates: str) -> Finding:
 def _breaking_p(rule: Rule, finding: Finding) -> float:
     estimate = finding.estimate
     assert estimate is not None
-    if finding.least is not None and (estimate.value - finding.least) * (1 if rule.is_upper else -1) < 0:
+    is_small = finding.least is not None and (estimate.value - finding.least) * (1 if rule.is_upper else -1) < 0
+    if is_small or not _is_borne_out(rule, finding):
         return 1.0
     if not _has_chance(finding) and rule.comparison in ("<", ">") and estimate.value == finding.limit:
         return 0.0
     return breaking_p(estimate, finding.limit, is_upper=rule.is_upper)
+
+
+def _is_borne_out(rule: Rule, finding: Finding) -> bool:
+    """Whether the second of two looks, taken alone, breaks the limit too; it need not show so beyond chance."""
+    if finding.second is None:
+        return True
+    sign = 1 if rule.is_upper else -1
+    beyond = sign * (finding.second - finding.limit)
+    is_broken = beyond > 0 or (beyond == 0 and rule.comparison in ("<", ">"))
+    return is_broken and (finding.second_least is None or sign * (finding.second - finding.second_least) >= 0)
 
 
 def _has_chance(finding: Finding) -> bool:
@@ -224,3 +259,11 @@ def _waived(verdict: RuleVerdict, waivers: Sequence[Waiver], today: date) -> Rul
         return replace(verdict, reason=f"{verdict.reason}; the waiver by {waiver.by} expired on {waiver.until}")
     told = f"{verdict.verdict}, waived until {waiver.until} by {waiver.by}: {waiver.reason}"
     return replace(verdict, verdict="waived", reason=f"{told} ({verdict.reason})")
+
+
+def _state(waiver: Waiver, judged: Sequence[RuleVerdict], today: date) -> WaiverState:
+    is_used = any(verdict.rule == waiver.rule and verdict.verdict == "waived" for verdict in judged)
+    days = (waiver.until - today).days
+    return WaiverState(
+        waiver=waiver, state="expired" if days < 0 else "used" if is_used else "not needed", days_left=days
+    )

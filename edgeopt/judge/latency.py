@@ -2,7 +2,7 @@
 
 Calls within a process are autocorrelated and share its memory layout, so the process is the unit: each gives one
 figure, and Student's t over the processes gives the interval. No model of what goes on within a process is needed, and
-an interval of 10 processes covers about as often as it says (docs/results/judge-simulations.md).
+an interval of 10 processes covers about as often as it says (docs/results/judge-coverage.md).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from edgeopt.judge.evidence import Evidence, Finding, unlike
 from edgeopt.judge.intervals import Interval
 from edgeopt.judge.latency import MINIMUM_EFFECT, log_quantiles, log_ratios, quantile_interval, slowdown_interval
 from edgeopt.judge.rules import Rule
+from edgeopt.judge.second_look import least_effect, looks_at, second_samples
 from edgeopt.units import Dimension
 
 QUANTILES = {"p50": 0.5, "median": 0.5, "p90": 0.9}
@@ -21,15 +22,29 @@ QUANTILES = {"p50": 0.5, "median": 0.5, "p90": 0.9}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Latency:
-    """Latency of one side: raw samples per process, the unit of resampling, and the session they were taken in."""
+    """Latency of one side.
+
+    Attributes:
+        samples: Seconds per call, a sequence per process.
+        calls: Calls timed in a row.
+        session: Equal ones mark samples that were taken by turns.
+        second: Of `samples`, those of the second look; None where there was one look.
+        effect: The smallest relative change that counts.
+    """
 
     samples: Sequence[Sequence[float]]
     calls: int
     session: str
+    second: Sequence[Sequence[float]] | None
+    effect: float
 
     def quantile(self, quantile: float) -> float:
         """A quantile of all samples, in seconds."""
         return float(np.quantile([value for process in self.samples for value in process], quantile))
+
+    def second_look(self) -> _Latency:
+        """The second look alone; all there is where there was one look."""
+        return self if self.second is None else replace(self, samples=self.second)
 
 
 def latency_finding(rule: Rule, evidence: Evidence) -> Finding:
@@ -52,7 +67,10 @@ def latency_finding(rule: Rule, evidence: Evidence) -> Finding:
             basis=_processes(latency),
         )
     limit = rule.quantity.value
-    return Finding(estimate=estimate, limit=limit, shown_value=estimate.value, shown_limit=limit, origin=own.origin)
+    second = _as_latency(own).second_look().quantile(QUANTILES[rule.statistic]) if looks_at(own) > 1 else None
+    return Finding(
+        estimate=estimate, limit=limit, shown_value=estimate.value, shown_limit=limit, origin=own.origin, second=second
+    )
 
 
 def _stated_interval(measurement: Measurement) -> Interval:
@@ -62,9 +80,15 @@ def _stated_interval(measurement: Measurement) -> Interval:
 
 
 def _as_latency(measurement: Measurement) -> _Latency:
-    details = measurement.details
-    calls, session = int(details.get("calls_per_block", 1)), str(details.get("session", ""))
-    return _Latency(samples=measurement.samples, calls=calls, session=session)
+    details, is_seen_twice = measurement.details, looks_at(measurement) > 1
+    return _Latency(
+        samples=measurement.samples,
+        calls=int(details.get("calls_per_block", 1)),
+        session=str(details.get("session", "")),
+        second=second_samples(measurement) if is_seen_twice else None,
+        # One look knows the noise no better than the slowdown; a second look decides beside the noise of both.
+        effect=least_effect(float(details.get("noise", 1.0))) if is_seen_twice else MINIMUM_EFFECT,
+    )
 
 
 def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Finding:
@@ -85,9 +109,14 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
         )
         return (low - 1) * factor, (high - 1) * factor
 
-    least = MINIMUM_EFFECT * factor if rule.is_upper and 0 <= rule.quantity.value < MINIMUM_EFFECT * factor else None
+    effect = second.effect if is_paired else MINIMUM_EFFECT
+    least = effect * factor if rule.is_upper and 0 <= rule.quantity.value < effect * factor else None
     turns = "timed by turns with the baseline" if is_paired else "not timed by turns"
-    told = f"; a slowdown counts from {MINIMUM_EFFECT:.0%} on" if least is not None else ""
+    told = f"; a slowdown counts from {effect:.1%} on".replace(".0%", "%") if least is not None else ""
+    again = None
+    if second.second is not None:
+        looks = (first.second_look() if is_paired else first, second.second_look())
+        again = _slowdown(*looks, quantile, calls, is_paired=is_paired) * factor
     return Finding(
         estimate=Estimate(
             value=_slowdown(first, second, quantile, calls, is_paired=is_paired) * factor,
@@ -99,6 +128,8 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
         shown_value=after,
         shown_limit=rule.limit(before),
         origin=own.origin,
+        second=again,
+        second_least=None if least is None else MINIMUM_EFFECT * factor,
     )
 
 
@@ -119,4 +150,6 @@ def _slowdown(first: _Latency, second: _Latency, quantile: float, calls: int, *,
 def _processes(latency: _Latency) -> str:
     """How many processes, and what one alone does not show."""
     count = len(latency.samples)
+    if latency.second is not None:
+        return f"{count} processes in two looks"
     return f"{count} processes" if count > 1 else "1 process: what differs between processes is not in the bounds"

@@ -41,7 +41,7 @@ class MeanBootstrap:
         The bootstrap-t (Efron and Tibshirani 1993, section 12.5) moves both ends for skewness, which Student's t does
         not: on log-normal values its upper bound at 97.5 % is too low in 7 to 11 of 100. But where both tails are
         heavy, as in paired differences, the skewness of a sample is mostly chance and the bootstrap-t covers 90 to 93
-        of 100, where Student's t holds (docs/results/judge-simulations.md). So no end is nearer than Student's t's.
+        of 100, where Student's t holds (docs/results/judge-coverage.md). So no end is nearer than Student's t's.
 
         Args:
             confidence: Two-sided, in (0, 1).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,15 @@ class Predictions:
         scores: (sample, ...) as the model gave them.
         labels: (sample,), one-hot, or of the scores' own shape; None when there are none.
         columns: Slice columns, each (sample,).
+        artifact: `path`, `format`, `sha256` and `size_bytes` of the model; empty where that is not known.
+        judged: Which samples these are (see `Dataset.identity`); empty where that is not known.
     """
 
     scores: Array
     labels: Array | None = None
     columns: dict[str, Array] = field(default_factory=dict)
+    artifact: dict[str, Any] = field(default_factory=dict)
+    judged: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -55,6 +60,7 @@ class Predictions:
             scores=self.scores[positions],
             labels=None if self.labels is None else self.labels[positions],
             columns={name: column[positions] for name, column in self.columns.items()},
+            judged={},
         )
 
 

@@ -8,7 +8,7 @@ from edgeopt.core.measurement import Measurement
 from edgeopt.judge.churn import counted_finding
 from edgeopt.judge.estimate import Estimate
 from edgeopt.judge.evidence import Evidence, Finding
-from edgeopt.judge.intervals import Interval, samples_to_decide, tango_interval, wilson_interval
+from edgeopt.judge.intervals import Interval, mcnemar_drop_p, samples_to_decide, tango_interval, wilson_interval
 from edgeopt.judge.rules import Rule
 
 _COUNTED = ("accuracy", "top5", "flip_rate")
@@ -25,12 +25,16 @@ def recorded_estimate(measurement: Measurement) -> Estimate:
 
 
 def counted_estimate(losses: int, gains: int, n: int) -> Estimate:
-    """The change of a share of hits among `n` pairs: Tango's intervals, and how many samples would decide."""
+    """The change of a share of hits among `n` pairs: Tango's intervals, and how many samples would decide.
+
+    Whether there is any drop at all is McNemar's question (`mcnemar_drop_p`).
+    """
     return Estimate(
         value=(gains - losses) / n,
         interval=lambda confidence: tango_interval(losses, gains, n, confidence),
         basis=f"{losses} lost and {gains} gained of {n} paired samples",
         needed=lambda limit: samples_to_decide((gains - losses) / n, (losses + gains) / n, -limit),
+        drop_p=mcnemar_drop_p(losses, gains),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeopt.errors import EdgeoptError, InputError, near_names
+from edgeopt.errors import InputError, near_names, together
 from edgeopt.units import Dimension, Quantity, parse_quantity
 
 Comparison = Literal["<=", ">=", "<", ">"]
@@ -149,22 +149,27 @@ def parse_rule(text: str) -> Rule:
     )
 
 
+def parse_each(texts: Iterable[str]) -> tuple[tuple[Rule, ...], list[InputError]]:
+    """The rules that `texts` state, and why each of the others cannot be used."""
+    rules, faults = [], []
+    for text in texts:
+        try:
+            rules.append(parse_rule(text))
+        except InputError as error:
+            faults.append(error)
+    return tuple(rules), faults
+
+
 def parse_rules(texts: Iterable[str]) -> tuple[Rule, ...]:
     """The rules that `texts` state.
 
     Raises:
         InputError: Some cannot be used; the message lists all of these at once.
     """
-    rules, faults = [], []
-    for text in texts:
-        try:
-            rules.append(parse_rule(text))
-        except EdgeoptError as error:
-            faults.append(error)
+    rules, faults = parse_each(texts)
     if faults:
-        message = "; ".join(fault.message for fault in faults)
-        raise InputError(message, hint=" | ".join(dict.fromkeys(fault.hint for fault in faults if fault.hint)))
-    return tuple(rules)
+        raise together(faults)
+    return rules
 
 
 def _limit(text: str, limit: str, metric: RuleMetric) -> tuple[bool, Quantity]:

@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeopt.measure.latency import Plan, Progress, job_of, run_job
+from edgeopt.measure.windows import Window, window_from_json
 
 _REPORT_SECONDS = 0.5
 _SPARE_SECONDS = 60
 
 
-def measure_soak(
-    path: Path, plan: Plan, *, seconds: float, progress: Progress | None = None
-) -> tuple[tuple[float, ...], ...]:
-    """Seconds per call, a tuple per second of the soak.
+def measure_soak(path: Path, plan: Plan, *, seconds: float, progress: Progress | None = None) -> tuple[Window, ...]:
+    """What one model shows in each window of a soak, in a fresh process.
 
     Args:
         path: The model file.
@@ -36,7 +35,7 @@ def measure_soak(
     finally:
         ended.set()
         teller.join()
-    return tuple(tuple(window) for window in answer["windows"])
+    return tuple(map(window_from_json, answer["windows"]))
 
 
 def _tell(ended: threading.Event, seconds: float, progress: Progress | None) -> None:

@@ -20,6 +20,8 @@ import numpy as np
 
 from edgeopt.core.artifact import TensorSpec
 from edgeopt.errors import EdgeoptError, Unsupported
+from edgeopt.measure.sensors import find_sensors
+from edgeopt.measure.windows import soak_windows
 from edgeopt.runners import runner_named
 from edgeopt.runners.protocol import Session
 
@@ -30,8 +32,6 @@ _SETTLE_SECONDS_THREADED = 0.005  # the other session's idle threads spin for ab
 _WARM_UP_TOLERANCE = 0.02
 _WARM_UP_WINDOW_SECONDS = 0.01
 _WARM_UP_LIMIT_SECONDS = 1.0
-_SOAK_WINDOW_SECONDS = 1.0
-_SOAK_SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,31 +221,14 @@ def _involuntary_switches() -> int:
 
 
 def measure_soak(job: Job) -> dict[str, Any]:
-    """Seconds per call of one model that runs for the whole budget, in windows of a second."""
+    """Windows of one model that runs for the whole budget without a pause."""
     session = runner_named(job.runtime).open(Path(job.models[0]), threads=job.threads)
     call = _checked_call(session, job)
     _warm_up(call)
+    gc.collect()
     gc.disable()
-    windows: list[list[float]] = []
-    end = time.perf_counter() + job.budget_seconds
-    while not windows or time.perf_counter() < end:
-        windows.append(_soak_window(call))
-    return {"windows": windows}
-
-
-def _soak_window(call: Callable[[], object]) -> list[float]:
-    """Some of the calls of one second, evenly spaced; all are made, since the load is the point."""
-    clock, end = time.perf_counter_ns, time.perf_counter_ns() + int(_SOAK_WINDOW_SECONDS * 1e9)
-    step = int(_SOAK_WINDOW_SECONDS * 1e9) // _SOAK_SAMPLES
-    samples: list[float] = []
-    due = clock()
-    while not samples or clock() < end:
-        start = clock()
-        call()
-        if start >= due:
-            samples.append((clock() - start) * 1e-9)
-            due += step
-    return samples
+    windows = soak_windows(call, seconds=job.budget_seconds, sensors=find_sensors(job.cpus))
+    return {"windows": [window.as_json() for window in windows]}
 
 
 _KINDS = {"latency": measure_latency, "footprint": measure_footprint, "soak": measure_soak}

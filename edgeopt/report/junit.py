@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 from edgeopt.report.escape import xml_text
 from edgeopt.report.figures import Record
 from edgeopt.report.rules import is_undecided_failing, model_name, rule_text
+from edgeopt.report.told import facts_of, waiver_lines
 
 _SUITE = "edgeopt.gate"
 _HEADER = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -43,7 +44,8 @@ def junit_document(record: Record) -> str:
     for name, element in zip(_unique([rule["rule"] for rule in rules]), elements, strict=True):
         case = SubElement(suite, "testcase", name=name, classname=classname, time="0")
         case.extend([element] if element is not None else [])
-    SubElement(suite, "system-out").text = xml_text("\n".join(record.get("warnings", [])))
+    told = [*facts_of(record), *waiver_lines(record), *record.get("warnings", [])]
+    SubElement(suite, "system-out").text = xml_text("\n".join(told))
     SubElement(suite, "system-err")
     ElementTree.indent(root)
     return _HEADER + ElementTree.tostring(root, encoding="unicode") + "\n"

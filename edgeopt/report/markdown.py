@@ -24,6 +24,8 @@ from edgeopt.report.figures import (
 from edgeopt.report.intervals import Interval, intervals_of, rule_interval
 from edgeopt.report.plot import bar_text, forest_svg
 from edgeopt.report.rules import counts_text, model_name, worst_first
+from edgeopt.report.soak import HEADERS, soak_cells, soak_svg, soak_text
+from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds
 
 # A comment on GitHub holds 65,536 characters.
@@ -32,6 +34,8 @@ _CELL_LENGTH = 500
 # Lines of the plot: as many as half the report has room for.
 _DRAWN = (40, 20, 10, 5)
 _MOST_WARNINGS = 20
+# Lines of latency over time, about 4,000 characters each.
+_MOST_LINES = 4
 # For the line that says how much was left out.
 _RESERVE = 200
 _LEGEND = "`│` is the limit, `●` the figure, `├┤` its interval; what lies right of the limit keeps it."
@@ -74,7 +78,8 @@ def _gate(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     blocks = [Block(facts), _table([*headers[:4], *([] if is_drawn else ["against the limit"]), *headers[4:]], rows)]
     if not is_drawn and rules:
         blocks.append(Block(_LEGEND))
-    return record["verdict"], [*blocks, *_beside_original(record, record["artifacts"])]
+    told = [*_slices(record, every=False), *_waivers(record), *_facts(record)]
+    return record["verdict"], [*blocks, *told, *_beside_original(record, record["artifacts"])]
 
 
 def _rule_row(rule: Record, is_drawn: bool) -> list[str]:
@@ -89,6 +94,30 @@ def _rule_row(rule: Record, is_drawn: bool) -> list[str]:
         rule["origin"] or "",
         markdown_text(shortened(rule["reason"], _CELL_LENGTH)),
     ]
+
+
+def _slices(record: Record, *, every: bool) -> list[Block]:
+    """The slices, all or those that are worse, and how many ended how."""
+    slices = record.get("slices") or []
+    shown = [part for part in slices if every or part["verdict"] == "worse"]
+    told = slices_text(slices)
+    line = [Block(markdown_text(shortened(told, _CELL_LENGTH)))] if told else []
+    return [*line, *_cells(SLICE_HEADERS, slice_cells(shown), "slices")]
+
+
+def _waivers(record: Record) -> list[Block]:
+    return _cells(WAIVER_HEADERS, waiver_cells(record), "waivers")
+
+
+def _cells(headers: Sequence[str], rows: Sequence[Sequence[str]], what: str) -> list[Block]:
+    """A table of texts that are not trusted; nothing where there are none."""
+    told = [[markdown_text(shortened(cell, _CELL_LENGTH)) for cell in row] for row in rows]
+    return [_table(headers, told, what)] if told else []
+
+
+def _facts(record: Record) -> list[Block]:
+    lines = tuple(f"- {markdown_text(shortened(line, _CELL_LENGTH))}" for line in facts_of(record))
+    return [Block("", lines, "facts")] if lines else []
 
 
 def _beside_original(record: Record, artifacts: Sequence[Record]) -> list[Block]:
@@ -114,7 +143,8 @@ def _quantize(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
 
 def _compare(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     origin = Block(f"Origin of the figures: {record['origin']}.")
-    return record["verdict"], [origin, _side_by_side(accuracy_cells(record)), *_bars(record, is_drawn)]
+    told = [*_slices(record, every=True), *_facts(record)]
+    return record["verdict"], [origin, _side_by_side(accuracy_cells(record)), *told, *_bars(record, is_drawn)]
 
 
 def _bench(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
@@ -128,7 +158,7 @@ def _bench(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     lines = tuple(f"- {markdown_text(shortened(line, _CELL_LENGTH))}" for line in told)
     compared = [Block("", lines, "comparisons")] if lines else []
     verdict = record["comparison"]["verdict"] if record["comparison"] else f"{len(rows)} measured"
-    return verdict, [_table(headers, rows, "models"), *compared, *_bars(record, is_drawn)]
+    return verdict, [_table(headers, rows, "models"), *compared, *_soaks(record, is_drawn), *_bars(record, is_drawn)]
 
 
 def _bench_row(row: Record) -> list[str]:
@@ -145,6 +175,17 @@ def _bench_row(row: Record) -> list[str]:
         row["origin"],
         markdown_text(f"{row['runtime']}, threads {row['threads']}, batch {row['batch']}"),
     ]
+
+
+def _soaks(record: Record, is_drawn: bool) -> list[Block]:
+    """What became of the models that ran without a pause, and their latency over time."""
+    rows = [row for row in record["runs"] if row.get("soak")]
+    if not rows:
+        return []
+    lines = tuple(f"- {markdown_text(shortened(soak_text(row), _CELL_LENGTH))}" for row in rows)
+    cells = [[markdown_text(shortened(cell, _CELL_LENGTH)) for cell in soak_cells(row)] for row in rows]
+    drawn = [Block(soak_svg(row)) for row in rows[:_MOST_LINES]] if is_drawn else []
+    return [_table(HEADERS, cells, "soaks"), Block("", lines, "verdicts"), *drawn]
 
 
 _VIEWS: dict[str, Callable[[Record, bool], tuple[str, list[Block]]]] = {

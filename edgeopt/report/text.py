@@ -24,7 +24,9 @@ from edgeopt.report.figures import (
     size_cells,
 )
 from edgeopt.report.plan_text import PLAN_VIEWS
-from edgeopt.report.record_text import RECORD_VIEWS
+from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
+from edgeopt.report.soak_text import soak_parts
+from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
 _MOST_KEPT_FLOAT = 8
@@ -92,7 +94,7 @@ def quantize_view(record: Record) -> RenderableType:
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])
     note = " (the float model: int8 was slower)" if record["output_is_float"] else ""
-    rows = [("written", made["path"] + note), *rows]
+    rows = [("written", made["path"] + note), *taken_facts(record), *rows]
     return Group(_facts(rows), _side_by_side(source["size_bytes"], record["int8_bytes"], record, "int8"))
 
 
@@ -120,7 +122,7 @@ def bench_view(record: Record) -> RenderableType:
         _coloured(f"{printable(name)} is {comparison_text(comparison)} than {printable(base)}", comparison["verdict"])
         for name, comparison in zip(others, record["comparisons"], strict=False)
     ]
-    return Group(table, *lines)
+    return Group(table, *lines, *soak_parts(record))
 
 
 def evaluate_view(record: Record) -> RenderableType:
@@ -145,12 +147,15 @@ def compare_view(record: Record) -> RenderableType:
     table = _table("", "baseline", "candidate", "")
     for cells in accuracy_cells(record):
         table.add_row(*cells)
-    return Group(table, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
+    parts = _slice_parts(record, every=True)
+    lines = [Text(printable(line)) for line in facts_of(record)]
+    return Group(table, *parts, *lines, _coloured(f"verdict: {record['verdict']}", record["verdict"]))
 
 
 def gate_view(record: Record) -> RenderableType:
     """Both models side by side where they were measured here, a line per rule, and the verdict."""
-    parts: list[RenderableType] = []
+    taken = taken_facts(record)
+    parts: list[RenderableType] = [_facts(taken)] if taken else []
     if len(record["artifacts"]) == 2 and "latency" in record:
         sizes = {entry["role"]: entry["size_bytes"] for entry in record["artifacts"]}
         parts.append(_side_by_side(sizes["baseline"], sizes["candidate"], record, "candidate"))
@@ -164,7 +169,14 @@ def gate_view(record: Record) -> RenderableType:
             rule["origin"] or "",
             printable(rule["reason"]),
         )
-    return Group(*parts, table, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+    parts += [table, *_slice_parts(record, every=False), *_waiver_parts(record)]
+    lines = [Text(printable(line)) for line in facts_of(record)]
+    return Group(*parts, *lines, _coloured(f"gate: {record['verdict']}", record["verdict"]))
+
+
+def run_view(record: Record) -> RenderableType:
+    """A recorded run: when, where and by whom, and then as its command showed it."""
+    return Group(_facts(origin_facts(record)), VIEWS[record["command"]](record))
 
 
 def targets_view(record: Record) -> RenderableType:
@@ -209,6 +221,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "evaluate": evaluate_view,
     "compare": compare_view,
     "gate": gate_view,
+    "run": run_view,
     "targets": targets_view,
     "target": target_view,
     "doctor": doctor_view,
@@ -226,6 +239,27 @@ def _side_by_side(before: int, after: int, record: Record, name: str) -> Table:
     for cells in accuracy_cells(record["accuracy"]):
         table.add_row(*cells)
     return table
+
+
+def _slice_parts(record: Record, *, every: bool) -> list[RenderableType]:
+    """The slices, all or those that are worse, and how many ended how."""
+    slices = record.get("slices") or []
+    shown = [part for part in slices if every or part["verdict"] == "worse"]
+    told = slices_text(slices)
+    line = [_coloured(printable(told), "failed" if "worse on" in told else "")] if told else []
+    return [*_rows(SLICE_HEADERS, slice_cells(shown)), *line]
+
+
+def _waiver_parts(record: Record) -> list[RenderableType]:
+    return _rows(WAIVER_HEADERS, waiver_cells(record))
+
+
+def _rows(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[RenderableType]:
+    """A table of rows; nothing where there are none."""
+    table = _table(*headers)
+    for row in rows:
+        table.add_row(*map(printable, row))
+    return [table] if rows else []
 
 
 def _table(*headers: str) -> Table:

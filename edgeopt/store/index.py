@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from edgeopt.errors import InputError
 from edgeopt.store.lock import PATIENCE_SECONDS, locked
+from edgeopt.store.looks import insert_looks, looks_of_record
 from edgeopt.store.objects import Objects
 from edgeopt.store.record import kind_of_record, run_of_record
 from edgeopt.store.tables import SCHEMA, count_runs, create_tables, insert_run, insert_step
@@ -142,6 +143,8 @@ class Index:
                 insert_run(connection, sha256, record)
             elif kind == "step":
                 insert_step(connection, sha256, record)
+            elif kind == "looks":
+                insert_looks(connection, sha256, looks_of_record(record))
         except (InputError, KeyError, TypeError, ValueError) as error:
             self.warnings.append(f"object `{sha256[:12]}` of `{self.folder}` is left out: {error}")
 

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from edgeopt.store.record import RunEntry
-from edgeopt.store.tables import select_artifact, select_run, select_runs
+from edgeopt.store.tables import record_of_step, select_artifact, select_run, select_runs
 
 # What of a run's environment a figure or a model can depend on.
 _ENVIRONMENT = ("machine", "cpu", "architecture", "isa", "os", "python", "versions")
@@ -107,14 +107,14 @@ def trace(
         connection: To the index.
         sha256: Of the artifact.
         is_kept: Whether the store holds the object of that digest.
-        environment_of: The environment in the record of the run with that id.
+        environment_of: The environment in the record, of a run or of a cached step, with that digest.
     """
     chain: list[Generation] = []
     current, seen = sha256, set[str]()
     while current and current not in seen:  # two steps that undo each other would make a circle
         seen.add(current)
         found = select_artifact(connection, current)
-        made = _origination(connection, found, environment_of) if found and found["lineage"] else None
+        made = _origination(connection, current, found, environment_of) if found and found["lineage"] else None
         facts = {key: found[key] for key in ("path", "format", "size_bytes")} if found else {}
         chain.append(Generation(sha256=current, is_kept=is_kept(current), made=made, **facts))
         current = str(found["lineage"].get("parent", "")) if found else ""
@@ -122,10 +122,11 @@ def trace(
 
 
 def _origination(
-    connection: Connection, found: dict[str, Any], environment_of: Callable[[str], dict[str, Any]]
+    connection: Connection, sha256: str, found: dict[str, Any], environment_of: Callable[[str], dict[str, Any]]
 ) -> Origination:
     told, run = found["lineage"], found["made_by"]
-    environment = environment_of(run) if run else {}
+    record = run or record_of_step(connection, sha256)
+    environment = environment_of(record) if record else {}
     return Origination(
         step=str(told.get("step", "")),
         options=_dict(told.get("options")),

@@ -106,6 +106,12 @@ class Objects:
             with source.open("rb") as stream:
                 self._write(_chunks(stream), sha256)
 
+    def mend(self, source: Path, sha256: str) -> None:
+        """Write the object again from `source` where it is damaged; it is read for that."""
+        if self.damage(sha256):
+            with source.open("rb") as stream:
+                self._write(_chunks(stream), sha256)
+
     def __iter__(self) -> Iterator[str]:
         """Digests of all objects, in the order in which they were written."""
         found = []

@@ -8,7 +8,15 @@ from sqlite3 import Connection
 
 from edgeopt.errors import InputError
 from edgeopt.store.record import CANDIDATE, RunEntry
-from edgeopt.store.tables import artifact_ids, artifacts_of_run, run_ids, select_artifact, select_run, select_runs
+from edgeopt.store.tables import (
+    artifact_ids,
+    artifacts_of_run,
+    run_ids,
+    select_artifact,
+    select_run,
+    select_runs,
+    select_runs_like,
+)
 
 SHOWN_DIGITS = 12
 _PREFIX = re.compile(r"[0-9a-f]{1,64}")
@@ -27,6 +35,12 @@ def one_run(connection: Connection, prefix: str) -> str:
     if len(found) > 1:
         raise _ambiguous(prefix, "runs", [_run_text(connection, run) for run in found])
     return found[0]
+
+
+def runs_like(connection: Connection, prefix: str, *, limit: int) -> list[RunEntry]:
+    """Runs whose id begins with `prefix`, the latest first, at most `limit`; all begin with an empty one."""
+    digits = _checked(prefix)
+    return select_runs_like(connection, digits, limit=limit) if digits or not prefix else []
 
 
 def one_artifact(connection: Connection, prefix: str) -> str:

@@ -1,12 +1,14 @@
 """What the store writes as JSON: runs and cached steps, and the entries that its index holds of them.
 
 History: schema 1 of a step, the first. A run has the schema of `edgeopt.core.run`, and a key `stored`: the files that
-belong to it, each with `role`, `path`, `sha256`, `size_bytes`, `is_kept` and `reason` (why it is not).
+belong to it, each with `role`, `path`, `sha256`, `size_bytes`, `is_kept` and `reason` (why it is not). A step has a key
+`environment` where it was told: machine and versions that it was done with.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -15,12 +17,14 @@ from typing import Any, Literal
 from edgeopt.core.run import Run, json_text, run_from_json
 from edgeopt.errors import InputError
 from edgeopt.store.headline import headline
+from edgeopt.store.looks import is_looks_record
 from edgeopt.store.objects import is_digest
 
 STEP_SCHEMA = 1
 STORED = "stored"
 CANDIDATE = "candidate"
 _RUN_KEYS = {"schema", "edgeopt", "command"}
+_ACCEPTED_KEYS = ("by", "date", "reason", "config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,8 @@ class RunEntry:
         machine: Identity of the machine it ran on; empty where the record does not tell.
         candidate: Name of the model that it is about; empty where there is none.
         headline: `verdict` and a few `figures`.
+        accepted: `by`, `date`, `reason` and `config` (name of the configuration) of a run that was accepted as a
+            baseline; None for one that was not.
     """
 
     id: str
@@ -44,6 +50,7 @@ class RunEntry:
     machine: str
     candidate: str
     headline: dict[str, Any]
+    accepted: dict[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry under its JSON keys."""
@@ -80,6 +87,7 @@ def entry_of_run(sha256: str, record: dict[str, Any]) -> RunEntry:
         machine=str(environment.get("machine", "")),
         candidate=_candidate(record["artifacts"]),
         headline=headline(record),
+        accepted=_accepted(record),
     )
 
 
@@ -92,9 +100,16 @@ def run_of_record(record: dict[str, Any], *, where: str) -> Run:
     return run_from_json({key: value for key, value in record.items() if key != STORED}, where=where)
 
 
-def step_record(step: CachedStep, artifact: dict[str, Any]) -> dict[str, Any]:
-    """The JSON form of a cached step, and of the artifact that it made."""
-    return {"schema": STEP_SCHEMA, "step_key": step.key, "date": step.date, "made": artifact, "details": step.details}
+def step_record(step: CachedStep, artifact: dict[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON form of a cached step, of the artifact that it made, and of what it was made with."""
+    return {
+        "schema": STEP_SCHEMA,
+        "step_key": step.key,
+        "date": step.date,
+        "made": artifact,
+        "details": step.details,
+        "environment": dict(environment),
+    }
 
 
 def step_of_record(record: dict[str, Any]) -> CachedStep:
@@ -116,8 +131,8 @@ def record_bytes(record: dict[str, Any]) -> bytes:
         raise InputError(f"the run cannot be written as JSON: {error}") from error
 
 
-def kind_of_record(content: bytes) -> tuple[Literal["run", "step", "file"], dict[str, Any]]:
-    """Whether an object is a run, a cached step or any other file, and the record of the first two."""
+def kind_of_record(content: bytes) -> tuple[Literal["run", "step", "looks", "file"], dict[str, Any]]:
+    """Whether an object is a run, a cached step, looks of dropped runs or another file; the record of all but that."""
     if not content.startswith(b"{"):
         return "file", {}
     try:
@@ -126,7 +141,9 @@ def kind_of_record(content: bytes) -> tuple[Literal["run", "step", "file"], dict
         return "file", {}
     if record.keys() >= _RUN_KEYS:
         return "run", record
-    return ("step", record) if _is_step(record) else ("file", {})
+    if _is_step(record):
+        return "step", record
+    return ("looks", record) if is_looks_record(record) else ("file", {})
 
 
 def utc_date(text: Any) -> str:
@@ -148,6 +165,14 @@ def _is_step(record: dict[str, Any]) -> bool:
         and isinstance(made, dict)
         and is_digest(made.get("sha256"))
     )
+
+
+def _accepted(record: dict[str, Any]) -> dict[str, str] | None:
+    """Who accepted the run, when, why and for which configuration; None where the record does not tell all of it."""
+    told = record.get("accepted")
+    if not isinstance(told, dict) or not all(isinstance(told.get(key), str) for key in _ACCEPTED_KEYS):
+        return None
+    return {key: told[key] for key in _ACCEPTED_KEYS}
 
 
 def _candidate(artifacts: list[dict[str, Any]]) -> str:

@@ -20,8 +20,9 @@ from edgeopt.errors import InputError
 from edgeopt.store.garbage import Garbage, collect_garbage
 from edgeopt.store.index import Index
 from edgeopt.store.lineage import Lineage, trace
+from edgeopt.store.looks import count_looks
 from edgeopt.store.objects import Objects
-from edgeopt.store.prefix import SHOWN_DIGITS, one_artifact, one_run
+from edgeopt.store.prefix import SHOWN_DIGITS, one_artifact, one_run, runs_like
 from edgeopt.store.record import (
     CANDIDATE,
     STORED,
@@ -38,6 +39,7 @@ from edgeopt.store.tables import (
     insert_run,
     insert_step,
     select_artifact,
+    select_latest_accepted,
     select_runs,
     select_step,
 )
@@ -104,6 +106,33 @@ class Store:
         """Runs, the latest first; all of them, or at most `limit`."""
         with self._told():
             return self.index.read(lambda connection: select_runs(connection, limit=limit))
+
+    def runs_like(self, prefix: str, limit: int) -> list[RunEntry]:
+        """Runs whose id begins with `prefix`, the latest first, at most `limit`."""
+        with self._told():
+            return self.index.read(lambda connection: runs_like(connection, prefix, limit=limit))
+
+    def latest_accepted(self, config: str | None = None) -> RunEntry | None:
+        """The run that was accepted last as a baseline; None where none was.
+
+        Args:
+            config: Name of the configuration that it was accepted for; None for any.
+        """
+        with self._told():
+            return self.index.read(lambda connection: select_latest_accepted(connection, config))
+
+    def looks(self, data_sha256: str, rows: str, *, source: str = "", besides: str = "") -> int:
+        """How many distinct candidates were judged on the same rows of the same data, dropped runs included.
+
+        Args:
+            data_sha256: Digest of the file that holds the data; empty where it has none.
+            rows: Digest of which rows of it were judged.
+            source: Name of the data, which counts where it has no digest.
+            besides: Digest of a candidate that is not counted; empty to count all.
+        """
+        data = data_sha256 or source
+        with self._told():
+            return self.index.read(lambda connection: count_looks(connection, data, rows, besides=besides))
 
     def count(self) -> int:
         """Number of runs."""
@@ -172,11 +201,12 @@ class Store:
     ) -> Garbage:
         """Drop runs, then the objects that no run or step names; the index is made again from the objects first.
 
-        A run that made what a later run is about stays with it. Objects younger than an hour stay, since a writer may
-        be about to name them.
+        A run that made what a later run is about stays with it, and so does the run that was accepted last for a
+        configuration. What dropped runs looked at counts on (see `looks`). Objects younger than an hour stay, since a
+        writer may be about to name them.
 
         Args:
-            keep: How many of the latest runs stay; None for all.
+            keep: How many of the latest runs stay; cached steps whose result none of them names go too. None for all.
             older_than_seconds: Runs and cached steps older than that go; None for none.
             dry_run: Only say what would go.
             now: Seconds since 1970; None for the clock's.
@@ -211,24 +241,35 @@ class Store:
                 return None
             return found
 
-    def remember_step(self, key: str, artifact: Artifact, details: dict[str, Any]) -> CachedStep | None:
-        """Keep what a step made; None for an artifact that is not kept (see `add_run`).
+    def remember_step(
+        self,
+        key: str,
+        artifact: Artifact,
+        details: dict[str, Any],
+        *,
+        file: Path | None = None,
+        environment: Mapping[str, Any] | None = None,
+    ) -> CachedStep | None:
+        """Keep what a step made; None for an artifact that is not kept (see `add_run`), such as one in several files.
 
         Args:
             key: What `step_key` gave.
             artifact: What the step made.
             details: What it said of it, as JSON takes it.
+            file: Where it lies now, while it is not yet at the artifact's path.
+            environment: Machine and versions that it was done with.
 
         Raises:
             InputError: The store cannot be written.
         """
         with self._told():
             self._create()
-            kept = keep_file(self.objects, CANDIDATE, artifact.path, artifact.sha256)
+            kept = keep_file(self.objects, CANDIDATE, file or artifact.path, artifact.sha256)
             if not kept.is_kept:
                 return None
+            self.objects.mend(kept.path, kept.sha256)
             step = CachedStep(key=key, artifact=artifact.sha256, details=details, date=_now())
-            record = step_record(step, artifact.as_json())
+            record = step_record(step, artifact.as_json(), environment or {})
             content = record_bytes(record)
             sha256 = self.objects.add_bytes(content)
 
@@ -254,9 +295,10 @@ class Store:
             if file.is_kept and not self.objects.has(file.sha256, size_bytes=file.size_bytes):
                 self.objects.add_file(file.path, file.sha256)
 
-    def _environment(self, run: str) -> dict[str, Any]:
+    def _environment(self, record: str) -> dict[str, Any]:
+        """What the record of a run or of a cached step says of machine and versions."""
         try:
-            environment: dict[str, Any] = json.loads(self.objects.read(run))["environment"]
+            environment: dict[str, Any] = json.loads(self.objects.read(record)).get("environment", {})
         except InputError as error:
             self.warnings.append(error.message)
             return {}

@@ -1,35 +1,45 @@
 """The tables of the index: what stands in them, written and looked up.
 
-History: schema 1, the first.
+History: schema 1, the first; 2 knows accepted runs and looks. An older index is made again from the objects.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from edgeopt.store.looks import delete_looks, insert_looks, looks_of_run
 from edgeopt.store.objects import is_digest
-from edgeopt.store.record import CANDIDATE, STORED, CachedStep, RunEntry, entry_of_run, step_of_record
+from edgeopt.store.record import CANDIDATE, STORED, CachedStep, RunEntry, entry_of_run, step_of_record, utc_date
 
-SCHEMA = 1
+SCHEMA = 2
 _MOST_BYTES = 2**63 - 1  # the largest integer of SQLite
 _TABLES = {
-    "runs": "id TEXT PRIMARY KEY, date TEXT, command TEXT, edgeopt TEXT, machine TEXT, candidate TEXT, headline TEXT",
+    "runs": "id TEXT PRIMARY KEY, date TEXT, command TEXT, edgeopt TEXT, machine TEXT, candidate TEXT, headline TEXT,"
+    " accepted TEXT, accepted_for TEXT, accepted_on TEXT",
     "artifacts": "sha256 TEXT PRIMARY KEY, path TEXT, format TEXT, size_bytes INTEGER, lineage TEXT, made_by TEXT",
     "run_artifacts": "run TEXT, artifact TEXT, role TEXT, PRIMARY KEY (run, artifact, role)",
     "steps": "key TEXT PRIMARY KEY, date TEXT, artifact TEXT, record TEXT, details TEXT",
+    "looks": "data TEXT, rows TEXT, artifact TEXT, record TEXT, PRIMARY KEY (data, rows, artifact, record)",
 }
-_INDEXES = {"runs_by_date": "runs (date)", "runs_of_artifact": "run_artifacts (artifact)"}
-_RUN_COLUMNS = "id, date, command, edgeopt, machine, candidate, headline"
+_INDEXES = {
+    "runs_by_date": "runs (date)",
+    "accepted_runs": "runs (accepted_for, accepted_on) WHERE accepted <> ''",
+    "runs_of_artifact": "run_artifacts (artifact)",
+    "steps_of_artifact": "steps (artifact)",
+    "looks_of_record": "looks (record)",
+}
+_RUN_COLUMNS = "id, date, command, edgeopt, machine, candidate, headline, accepted"
 # The earliest run that says where an artifact came from is believed, in whatever order they are entered; one that does
-# not say gives way to one that does.
+# not say gives way to one that does, and a cached step, which no run made, to a run that says it too.
 _ADD_ARTIFACT = """
 INSERT INTO artifacts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET
 path = excluded.path, format = excluded.format, lineage = excluded.lineage, made_by = excluded.made_by
 WHERE excluded.lineage <> '{}' AND (
     artifacts.lineage = '{}'
+    OR (artifacts.made_by = '' AND excluded.made_by <> '')
     OR (SELECT date FROM runs WHERE id = excluded.made_by) < (SELECT date FROM runs WHERE id = artifacts.made_by)
 )
 """
@@ -45,10 +55,12 @@ def create_tables(connection: Connection) -> None:
 
 
 def insert_run(connection: Connection, sha256: str, record: dict[str, Any]) -> RunEntry:
-    """Enter a run, its artifacts and its files."""
+    """Enter a run, its artifacts, its files and its looks."""
     entry = entry_of_run(sha256, record)
-    values = (entry.id, entry.date, entry.command, entry.version, entry.machine, entry.candidate)
-    connection.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, _text(entry.headline)))
+    values = (entry.id, entry.date, entry.command, entry.version, entry.machine, entry.candidate, _text(entry.headline))
+    query = "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    connection.execute(query, (*values, *_accepted_values(entry)))
+    insert_looks(connection, sha256, looks_of_run(record))
     for artifact in (*record["artifacts"], *record.get(STORED, ())):
         if is_digest(artifact.get("sha256")):
             _insert_artifact(connection, artifact, made_by=sha256)
@@ -70,16 +82,21 @@ def insert_step(connection: Connection, sha256: str, record: dict[str, Any]) -> 
     return step
 
 
-def delete_runs(connection: Connection, ids: Iterable[str]) -> None:
+def delete_runs(connection: Connection, ids: Sequence[str]) -> None:
     """Take runs out."""
     rows = [(run,) for run in ids]
     connection.executemany("DELETE FROM runs WHERE id = ?", rows)
     connection.executemany("DELETE FROM run_artifacts WHERE run = ?", rows)
+    delete_looks(connection, ids)
 
 
 def delete_steps(connection: Connection, keys: Iterable[str]) -> None:
-    """Take cached steps out."""
+    """Take cached steps out, and the lineages that they alone told."""
     connection.executemany("DELETE FROM steps WHERE key = ?", [(key,) for key in keys])
+    connection.execute(
+        "UPDATE artifacts SET lineage = '{}' WHERE lineage <> '{}' AND made_by = ''"
+        " AND sha256 NOT IN (SELECT artifact FROM steps)"
+    )
 
 
 def delete_unnamed_artifacts(connection: Connection) -> None:
@@ -99,6 +116,33 @@ def select_runs(connection: Connection, *, limit: int | None = None, artifact: s
         {"artifact": artifact, "limit": -1 if limit is None else limit},
     )
     return [_entry(row) for row in rows]
+
+
+def select_runs_like(connection: Connection, prefix: str, *, limit: int) -> list[RunEntry]:
+    """Runs whose id begins with `prefix`, which is hexadecimal; the latest first, at most `limit`."""
+    rows = connection.execute(
+        f"SELECT {_RUN_COLUMNS} FROM runs WHERE id GLOB ? ORDER BY date DESC, rowid DESC LIMIT ?",  # noqa: S608  ours
+        (f"{prefix}*", limit),
+    )
+    return [_entry(row) for row in rows]
+
+
+def select_latest_accepted(connection: Connection, config: str | None = None) -> RunEntry | None:
+    """The run that was accepted last, for any configuration or for the one of that name."""
+    row = connection.execute(
+        f"SELECT {_RUN_COLUMNS} FROM runs"  # noqa: S608  the columns are ours
+        " WHERE accepted <> '' AND (:config IS NULL OR accepted_for = :config)"
+        " ORDER BY accepted_on DESC, rowid DESC LIMIT 1",
+        {"config": config},
+    ).fetchone()
+    return _entry(row) if row else None
+
+
+def select_accepted(connection: Connection) -> list[RunEntry]:
+    """The run that was accepted last, of each configuration for which one ever was."""
+    names = [row[0] for row in connection.execute("SELECT DISTINCT accepted_for FROM runs WHERE accepted <> ''")]
+    found = (select_latest_accepted(connection, name) for name in names)
+    return [entry for entry in found if entry]
 
 
 def select_run(connection: Connection, run: str) -> RunEntry | None:
@@ -151,15 +195,28 @@ def select_step(connection: Connection, key: str) -> CachedStep | None:
     return CachedStep(key=row[0], artifact=row[1], details=json.loads(row[2]), date=row[3]) if row else None
 
 
+def steps_of_no_run(connection: Connection) -> list[str]:
+    """Keys of the steps that made what no run names."""
+    query = "SELECT key FROM steps WHERE artifact NOT IN (SELECT artifact FROM run_artifacts)"
+    return [row[0] for row in connection.execute(query)]
+
+
+def record_of_step(connection: Connection, artifact: str) -> str:
+    """Digest of the record of the first step that made an artifact; empty where none did."""
+    query = "SELECT record FROM steps WHERE artifact = ? ORDER BY date, key LIMIT 1"
+    row = connection.execute(query, (artifact,)).fetchone()
+    return str(row[0]) if row else ""
+
+
 def steps_before(connection: Connection, date: str) -> list[str]:
     """Keys of the steps that were done before `date`."""
     return [row[0] for row in connection.execute("SELECT key FROM steps WHERE date < ?", (date,))]
 
 
 def named_objects(connection: Connection) -> set[str]:
-    """Digests of all objects that a run or a step names, their own records included."""
+    """Digests of all objects that a run or a step names, and of all records."""
     query = (
-        "SELECT id FROM runs UNION SELECT artifact FROM run_artifacts"
+        "SELECT id FROM runs UNION SELECT artifact FROM run_artifacts UNION SELECT record FROM looks"
         " UNION SELECT record FROM steps UNION SELECT artifact FROM steps"
     )
     return {row[0] for row in connection.execute(query)}
@@ -190,8 +247,16 @@ def _entry(row: tuple[Any, ...]) -> RunEntry:
         machine=row[4],
         candidate=row[5],
         headline=json.loads(row[6]),
+        accepted=json.loads(row[7]) if row[7] else None,
     )
 
 
-def _text(value: dict[str, Any]) -> str:
+def _accepted_values(entry: RunEntry) -> tuple[str, str, str]:
+    """`accepted`, `accepted_for` and `accepted_on` of a run; empty where it was not accepted."""
+    if entry.accepted is None:
+        return ("", "", "")
+    return (_text(entry.accepted), entry.accepted["config"], utc_date(entry.accepted["date"]) or entry.date)
+
+
+def _text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -14,6 +14,7 @@ from edgeopt.workflow.bench_result import BenchResult, bench_result
 from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.inputs import Named, model_artifact, models_or_default, require_host, runtime_for
 from edgeopt.workflow.progress import Report, counter, silent
+from edgeopt.workflow.soak import soak_models, soak_seconds
 
 Metric = Literal["latency", "memory", "instructions", "energy"]
 _MEASURED_HERE = ("latency", "memory")
@@ -30,6 +31,7 @@ def bench(
     shapes: Mapping[str, Sequence[int]] | None = None,
     processes: int = PROCESSES,
     seed: int = 0,
+    soak: str | None = None,
     report: Report = silent,
 ) -> BenchResult:
     """Time models in fresh processes, interleaved.
@@ -45,6 +47,7 @@ def bench(
         shapes: Shape per input name, for models with other free axes.
         processes: Fresh processes to time in.
         seed: Seed of the inputs and of the bootstrap.
+        soak: A time like `10min`: run each model that long without a pause too, one after the other.
         report: Called with what is being done.
 
     Raises:
@@ -56,6 +59,11 @@ def bench(
         require_host(name, what=metric)
     if metric not in _MEASURED_HERE:
         raise Unsupported(f"`{metric}` cannot be measured here yet", hint="`--metric latency` measures time and memory")
+    seconds = None if soak is None else soak_seconds(soak)
+    if against and soak:
+        raise InputError(
+            "`--soak` runs one model without a pause, `--against` takes them by turns", hint="ask for one at a time"
+        )
     paths = [Path(against), *map(Path, models)] if against else list(models_or_default(models))
     artifacts = [model_artifact(path) for path in paths]
     if against and len(artifacts) < 2:
@@ -73,7 +81,8 @@ def bench(
     if against:
         return time_by_turns(artifacts, plan, report=report)
     timings = measure_models(paths, plan, progress=counter(report, "measuring"))
-    return bench_result(artifacts, plan, timings.models, warnings=timings.warnings)
+    soaks = soak_models(artifacts, plan, seconds, report=report) if seconds else ()
+    return bench_result(artifacts, plan, timings.models, warnings=timings.warnings, soaks=soaks)
 
 
 def _require_inputs(shapes: Mapping[str, Sequence[int]], artifacts: Sequence[Artifact]) -> None:

@@ -15,6 +15,7 @@ from edgeopt.judge.latency import LatencyComparison, LatencySummary, summarize_l
 from edgeopt.judge.latency_patterns import latency_patterns
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan, Timing
+from edgeopt.workflow.soak import SoakRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class BenchRow:
         batch: Samples per inference.
         timing: Raw samples.
         summary: Latency summed up, in seconds.
+        soak: The model run without a pause; None where that was not asked for.
     """
 
     artifact: Artifact
@@ -38,6 +40,7 @@ class BenchRow:
     batch: int
     timing: Timing
     summary: LatencySummary
+    soak: SoakRun | None = None
 
     @property
     def load_seconds(self) -> float:
@@ -82,6 +85,7 @@ class BenchRow:
             "memory": {"value": self.memory_bytes, "model": self.model_memory_bytes, "unit": "B"},
             "energy": None,
             "instructions": None,
+            **({"soak": self.soak.as_json()} if self.soak else {}),
         }
 
 
@@ -95,6 +99,7 @@ class BenchResult:
         comparisons: Each further model against the base.
         noise: The base against itself, by turns with all the rest: what this machine makes of no difference.
         warnings: What the user should know.
+        looks: Measurements that were pooled, each of as many processes.
     """
 
     run: Run
@@ -102,6 +107,7 @@ class BenchResult:
     comparisons: tuple[LatencyComparison, ...] = ()
     noise: LatencyComparison | None = None
     warnings: tuple[str, ...] = ()
+    looks: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """The record that `--json` prints."""
@@ -129,6 +135,8 @@ def bench_result(
     comparisons: Sequence[LatencyComparison] = (),
     noise: LatencyComparison | None = None,
     warnings: Sequence[str] = (),
+    looks: int = 1,
+    soaks: Sequence[SoakRun] = (),
 ) -> BenchResult:
     """Rows, comparisons and the record of what was timed.
 
@@ -139,7 +147,10 @@ def bench_result(
         comparisons: Each model but the first against the first.
         noise: The first against itself.
         warnings: What the user should know.
+        looks: Measurements that were pooled, each of as many processes.
+        soaks: Each model run without a pause, where that was asked for.
     """
+    all_soaks: Sequence[SoakRun | None] = soaks or [None] * len(timings)
     rows = tuple(
         BenchRow(
             artifact=artifact,
@@ -149,18 +160,19 @@ def bench_result(
             batch=plan.batch,
             timing=timing,
             summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block),
+            soak=soak,
         )
-        for artifact, timing in zip(artifacts, timings, strict=True)
+        for artifact, timing, soak in zip(artifacts, timings, all_soaks, strict=True)
     )
     record = environment(threads=plan.threads)
     session = f"{record['date']} {secrets.token_hex(4)}"
-    told = [*warnings, *_pattern_warnings(rows)]
+    told = [*warnings, *_pattern_warnings(rows), *(text for soak in soaks for text in soak.warnings)]
     roles = ["baseline" if comparisons else "candidate", *["candidate"] * (len(rows) - 1)]
     run = Run(
         command="bench",
         environment=record,
         artifacts=tuple({**a.as_json(), "role": role} for a, role in zip(artifacts, roles, strict=True)),
-        measurements=tuple(m for row in rows for m in row_measurements(row, session=session)),
+        measurements=tuple(m for row in rows for m in row_measurements(row, session=session, looks=looks, noise=noise)),
         own={
             "runs": [row.as_json() for row in rows],
             "comparison": comparison_json(comparisons[0]) if comparisons else None,
@@ -169,7 +181,9 @@ def bench_result(
             "warnings": told,
         },
     )
-    return BenchResult(run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(told))
+    return BenchResult(
+        run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(told), looks=looks
+    )
 
 
 def _pattern_warnings(rows: Sequence[BenchRow]) -> list[str]:
@@ -181,9 +195,19 @@ def _pattern_warnings(rows: Sequence[BenchRow]) -> list[str]:
     ]
 
 
-def row_measurements(row: BenchRow, *, session: str) -> tuple[Measurement, ...]:
-    """The figures of a row for the record; equal `session`s mark samples that were taken in turn."""
+def row_measurements(
+    row: BenchRow, *, session: str, looks: int = 1, noise: LatencyComparison | None = None
+) -> tuple[Measurement, ...]:
+    """The figures of a row for the record.
+
+    Args:
+        row: What was measured of a model.
+        session: Equal ones mark samples that were taken in turn.
+        looks: Measurements that were pooled, each of as many processes.
+        noise: The base against itself, where it was measured.
+    """
     digest = row.artifact.sha256
+    counted = {"looks": looks} if looks > 1 else {}
     latency = Measurement(
         metric="latency",
         artifact=digest,
@@ -197,15 +221,18 @@ def row_measurements(row: BenchRow, *, session: str) -> tuple[Measurement, ...]:
             "batch": row.batch,
             "calls_per_block": row.timing.calls_per_block,
             "session": session,
+            **counted,
+            **({"noise": noise.ratio} if noise else {}),
         },
     )
-    load = replace(latency, metric="load", samples=tuple((value,) for value in row.timing.load), details={})
+    load = replace(latency, metric="load", samples=tuple((value,) for value in row.timing.load), details=counted)
     memory = tuple((float(value),) for value in row.timing.memory)
     return (
         latency,
         load,
         replace(load, metric="memory", unit="B", samples=memory),
         single_value("size", row.artifact.size_bytes, artifact=digest, unit="B", origin=Origin.HOST),
+        *((row.soak.measurement(),) if row.soak else ()),
     )
 
 

@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.judge.latency import MINIMUM_EFFECT, LatencyComparison, compare_latency
+from edgeopt.judge.latency import LatencyComparison
+from edgeopt.judge.second_look import Look, is_suspect, verdict_of_one, verdict_of_two
 from edgeopt.measure.latency import Plan, Timing, Timings, measure_models
 from edgeopt.workflow.bench_result import BenchResult, bench_result
 from edgeopt.workflow.progress import Report, counter, silent
-
-# An effect counts when it is at least twice what the base shows against itself in the same processes.
-_NOISE_FACTOR = 2
 
 
 def time_by_turns(artifacts: Sequence[Artifact], plan: Plan, *, report: Report = silent) -> BenchResult:
     """Time the first artifact and the others by turns, and compare.
 
     The base runs twice in every process: what it shows against itself is the noise of this machine now, and no effect
-    below twice that counts. A candidate that looks slower is measured once more in fresh processes; only what is slower
-    both times is called so.
+    below twice that counts. A candidate that looks slower is measured once more in fresh processes, and called so only
+    where that bears it out (`edgeopt.judge.second_look`).
 
     Args:
         artifacts: The base, then the candidates.
@@ -31,53 +29,57 @@ def time_by_turns(artifacts: Sequence[Artifact], plan: Plan, *, report: Report =
         InputError: The runtime does not take a model.
         ToolFailed: A measuring process crashed or hung.
     """
-    paths = [artifact.path for artifact in artifacts]
-    first = measure_models(paths, plan, has_twin=True, progress=counter(report, "measuring"))
-    comparisons = _comparisons(first)
-    if not any(comparison.verdict == "slower" for comparison in comparisons):
-        return _result(artifacts, plan, first, comparisons, first.warnings)
-    again = replace(plan, first_turn=plan.first_turn + plan.processes)
-    second = measure_models(paths, again, has_twin=True, progress=counter(report, "confirming"))
+    first = _measured(artifacts, plan, report, "measuring")
+    looks = _looks(first)
+    suspected = [is_suspect(look) for look in looks]
+    if not any(suspected):
+        return _result(artifacts, plan, first, [verdict_of_one(look) for look in looks], first.warnings)
+    second = _measured(artifacts, second_plan(plan), report, "confirming")
     pooled = _joined(first, second)
-    confirmed = [
-        _confirmed(*looks) for looks in zip(comparisons, _comparisons(second), _comparisons(pooled), strict=True)
-    ]
-    return _result(
-        artifacts, plan, pooled, confirmed, (*pooled.warnings, *_unconfirmed(artifacts, comparisons, confirmed))
+    final = [verdict_of_two(*both) for both in zip(looks, _looks(second), strict=True)]
+    warnings = (*pooled.warnings, *_unconfirmed(artifacts, suspected, final))
+    return _result(artifacts, plan, pooled, final, warnings, looks=2)
+
+
+def time_once(artifacts: Sequence[Artifact], plan: Plan, *, report: Report = silent) -> BenchResult:
+    """One look, the second of a gate that has its own suspects; otherwise as `time_by_turns`."""
+    timings = _measured(artifacts, plan, report, "confirming")
+    return _result(artifacts, plan, timings, [verdict_of_one(look) for look in _looks(timings)], timings.warnings)
+
+
+def second_plan(plan: Plan) -> Plan:
+    """The plan of a second look, whose processes go on counting."""
+    return replace(plan, first_turn=plan.first_turn + plan.processes)
+
+
+def _measured(artifacts: Sequence[Artifact], plan: Plan, report: Report, stage: str) -> Timings:
+    paths = [artifact.path for artifact in artifacts]
+    return measure_models(paths, plan, has_twin=True, progress=counter(report, stage))
+
+
+def _looks(timings: Timings) -> list[Look]:
+    """One per candidate."""
+    base, *candidates = timings.models
+    return [_look(base, candidate, timings) for candidate in candidates]
+
+
+def _look(base: Timing, candidate: Timing, timings: Timings) -> Look:
+    assert timings.twin is not None
+    return Look(
+        base=base.samples,
+        candidate=candidate.samples,
+        twin=timings.twin.samples,
+        calls_per_block=min(base.calls_per_block, candidate.calls_per_block),
     )
 
 
-def _comparisons(timings: Timings) -> list[LatencyComparison]:
-    noise = _noise(timings)
-    effect = max(MINIMUM_EFFECT, _NOISE_FACTOR * abs(noise.ratio - 1))
-    base, *candidates = timings.models
-    return [_compared(base, candidate, effect) for candidate in candidates]
-
-
-def _noise(timings: Timings) -> LatencyComparison:
-    assert timings.twin is not None
-    return _compared(timings.models[0], timings.twin, MINIMUM_EFFECT)
-
-
-def _compared(base: Timing, candidate: Timing, effect: float) -> LatencyComparison:
-    calls = min(base.calls_per_block, candidate.calls_per_block)
-    return compare_latency(base.samples, candidate.samples, calls_per_block=calls, minimum_effect=effect)
-
-
-def _confirmed(first: LatencyComparison, second: LatencyComparison, pooled: LatencyComparison) -> LatencyComparison:
-    """The pooled comparison; undecided where the second look does not bear a slower one out."""
-    if first.verdict == "slower" and second.verdict != "slower":
-        return replace(pooled, verdict="undecided")
-    return pooled
-
-
 def _unconfirmed(
-    artifacts: Sequence[Artifact], first: Sequence[LatencyComparison], final: Sequence[LatencyComparison]
+    artifacts: Sequence[Artifact], suspected: Sequence[bool], final: Sequence[LatencyComparison]
 ) -> list[str]:
     return [
         f"`{artifact.path.name}` looked slower at first, and not in a second look: measure again on a quieter machine"
-        for artifact, look, verdict in zip(artifacts[1:], first, final, strict=True)
-        if look.verdict == "slower" and verdict.verdict == "undecided"
+        for artifact, was_suspect, verdict in zip(artifacts[1:], suspected, final, strict=True)
+        if was_suspect and verdict.verdict != "slower"
     ]
 
 
@@ -98,6 +100,10 @@ def _result(
     timings: Timings,
     comparisons: Sequence[LatencyComparison],
     warnings: Sequence[str],
+    *,
+    looks: int = 1,
 ) -> BenchResult:
-    noise = _noise(timings)
-    return bench_result(artifacts, plan, timings.models, comparisons=comparisons, noise=noise, warnings=warnings)
+    noise = _look(timings.models[0], timings.models[0], timings).noise
+    return bench_result(
+        artifacts, plan, timings.models, comparisons=comparisons, noise=noise, warnings=warnings, looks=looks
+    )

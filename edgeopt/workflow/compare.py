@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,21 @@ from typing import Any
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset
+from edgeopt.core.files import sha256_of
 from edgeopt.core.measurement import Measurement, Origin, single_value
 from edgeopt.core.run import Run
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 from edgeopt.judge.calibration import calibration_json
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
+from edgeopt.judge.predictions import Predictions
+from edgeopt.judge.slices import SliceComparison, compare_slices
 from edgeopt.measure.environment import environment
+from edgeopt.store.store import Store
 from edgeopt.workflow.evaluate import predictions_of
+from edgeopt.workflow.gate_case import BASELINE, CANDIDATE
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact
+from edgeopt.workflow.looks import looks_at
 from edgeopt.workflow.prediction_file import read_predictions
 from edgeopt.workflow.progress import Report, silent
 
@@ -27,9 +34,10 @@ PREDICTIONS_ENDING = ".npz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareResult:
-    """What `compare` gives."""
+    """What `compare` gives: the comparison over all samples, that of every slice, and the record."""
 
     comparison: AccuracyComparison
+    slices: tuple[SliceComparison, ...] = ()
     run: Run
 
     def as_json(self) -> dict[str, Any]:
@@ -42,6 +50,9 @@ def compare(
     candidate: Named,
     data: Named | None = None,
     *,
+    metric: str | None = None,
+    cluster: str = "",
+    slices: Sequence[str] = (),
     preprocess: Preprocess | None = None,
     seed: int = 0,
     report: Report = silent,
@@ -52,6 +63,9 @@ def compare(
         base: A model, or a predictions file that `evaluate` wrote.
         candidate: The same.
         data: Samples; not needed for two prediction files. Labels are not needed to count flips.
+        metric: The metric that leads; by default the task's.
+        cluster: Column of samples that depend on each other, as frames of one video: intervals are over its values.
+        slices: Columns to compare by; without any, all that have few values.
         preprocess: What is done to raw samples.
         seed: Seed of the bootstrap.
         report: Called with what is being done.
@@ -59,32 +73,80 @@ def compare(
     Raises:
         InputError: A model, a file or the data is not usable, or the two do not fit together.
     """
-    named = {"baseline": Path(base), "candidate": Path(candidate)}
-    artifacts = {role: model_artifact(path) for role, path in named.items() if path.suffix != PREDICTIONS_ENDING}
-    both = [
+    named = {BASELINE: Path(base), CANDIDATE: Path(candidate)}
+    models = {role: model_artifact(path) for role, path in named.items() if path.suffix != PREDICTIONS_ENDING}
+    before, after = (
         predictions_of(
-            artifacts[role],
-            _judged(artifacts[role], data, preprocess, list(artifacts.values())),
+            models[role],
+            _judged(models[role], data, preprocess, list(models.values())),
             report=report,
             stage=f"evaluating the {role}",
         )
-        if role in artifacts
+        if role in models
         else read_predictions(path)
         for role, path in named.items()
-    ]
-    comparison = compare_predictions(*both, seed=seed)
-    record = {**comparison.as_json(), "origin": Origin.HOST.value}
-    digests = {role: artifact.sha256 for role, artifact in artifacts.items()}
+    )
+    comparison = compare_predictions(before, after, metric=metric, seed=seed, cluster=cluster)
+    parts = compare_slices(before, after, metric=comparison.metric, columns=slices, seed=seed, cluster=cluster)
+    sides = dict(zip(named, (before, after), strict=True))
+    artifacts = {
+        role: models[role].as_json() if role in models else _predicted_by(sides[role], path)
+        for role, path in named.items()
+    }
+    digests = {role: str(artifact["sha256"]) for role, artifact in artifacts.items()}
+    files = {role: _file(path) for role, path in named.items() if role not in models}
+    judged = after.judged or before.judged
     run = Run(
         command="compare",
         environment=environment(),
-        artifacts=tuple({**artifact.as_json(), "role": role} for role, artifact in artifacts.items()),
-        measurements=comparison_measurements(
-            comparison, candidate=digests.get("candidate", ""), baseline=digests.get("baseline", "")
+        artifacts=tuple({**artifact, "role": role} for role, artifact in artifacts.items()),
+        measurements=(
+            *_recorded_files(sides, digests, files),
+            *comparison_measurements(comparison, candidate=digests[CANDIDATE], baseline=digests[BASELINE]),
         ),
-        own={**record, "slices": [], "calibration": calibration_json(*both, seed=seed), "robustness": None},
+        own={
+            **comparison.as_json(),
+            "origin": Origin.HOST.value,
+            "slices": [part.as_json() for part in parts],
+            "calibration": calibration_json(before, after, seed=seed),
+            "robustness": None,
+            "judged": judged or None,
+            "looks": looks_at(judged, digests[CANDIDATE], Store.find()),
+            "warnings": _warnings(before, after),
+        },
     )
-    return CompareResult(comparison=comparison, run=run)
+    return CompareResult(comparison=comparison, slices=parts, run=run)
+
+
+def _predicted_by(made: Predictions, path: Path) -> dict[str, Any]:
+    """The model whose predictions a file holds; the file itself where it does not say."""
+    if {"path", "sha256", "size_bytes"} <= made.artifact.keys():
+        return {"inputs": [], "outputs": [], **made.artifact}
+    return {"format": "predictions", "size_bytes": path.stat().st_size, "inputs": [], "outputs": [], **_file(path)}
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {"path": str(path), "sha256": sha256_of(path)}
+
+
+def _recorded_files(
+    sides: dict[str, Predictions], digests: dict[str, str], files: dict[str, dict[str, str]]
+) -> Iterator[Measurement]:
+    """How many samples each prediction file holds, and where it lies: a gate reads the pairs from there."""
+    for role, file in files.items():
+        yield single_value(
+            "samples", sides[role].n, artifact=digests[role], unit="1", origin=Origin.HOST, predictions=file
+        )
+
+
+def _warnings(before: Predictions, after: Predictions) -> list[str]:
+    one, other = before.judged, after.judged
+    if not one or not other or (one.get("sha256"), one.get("rows")) == (other.get("sha256"), other.get("rows")):
+        return []
+    return [
+        f"the predictions say that they are of `{one.get('source')}` and of `{other.get('source')}`, whose content "
+        "differs: labels and columns agree, but whether the samples do cannot be checked; predict both on one file"
+    ]
 
 
 def _judged(

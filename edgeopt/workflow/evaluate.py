@@ -17,18 +17,19 @@ from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
-from edgeopt.judge.answers import answers_from_scores
+from edgeopt.judge.answers import Answers, answers_from_scores
 from edgeopt.judge.bootstrap import bootstrap_interval
+from edgeopt.judge.clusters import cluster_numbers
 from edgeopt.judge.labels import check_labels
-from edgeopt.judge.metrics import MetricValue, evaluate_metrics, measure_metrics, suitable_metrics
+from edgeopt.judge.metrics import MetricValue, measure_metrics, suitable_metrics
 from edgeopt.judge.predictions import Predictions
+from edgeopt.judge.slices import MOST_VALUES
 from edgeopt.measure.environment import environment
 from edgeopt.measure.predictions import predict
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact, require_host, runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report, counter, silent
 
-_MOST_SLICE_VALUES = 20
 _CUSTOM_RESAMPLES = 200
 
 
@@ -59,6 +60,7 @@ def evaluate(
     *,
     metrics: Sequence[str] = (),
     predictions: Named | None = None,
+    cluster: str = "",
     target: str = HOST,
     runtime: str | None = None,
     threads: int = 1,
@@ -74,6 +76,7 @@ def evaluate(
         data: Samples with labels; where they name parts, only `confirm` counts.
         metrics: Names, or `module:function` of (scores, labels); by default all that suit the task.
         predictions: An `.npz` file to write scores, labels and slice columns to.
+        cluster: Column of samples that depend on each other, as frames of one video: intervals are over its values.
         target: Where; only `host` without a board.
         runtime: Name of the runner.
         threads: Threads per inference.
@@ -97,7 +100,7 @@ def evaluate(
             hint="add them; without labels `edgeopt compare` still counts flips between two models",
         )
     made = predictions_of(artifact, judged, runtime=runtime, threads=threads, report=report)
-    values = metric_values(made, metrics, seed)
+    values = metric_values(made, metrics, seed, cluster)
     saved = write_predictions(made, Path(predictions), force=force) if predictions else None
     run = Run(
         command="evaluate",
@@ -106,8 +109,9 @@ def evaluate(
         measurements=(size_measurement(artifact), *metric_measurements(artifact, values, saved)),
         own={
             "metrics": {name: value_json(value) for name, value in values.items()},
-            "slices": _slices(made, metrics, seed),
+            "slices": _slices(made, metrics, seed, cluster),
             "predictions": saved,
+            "judged": made.judged,
         },
     )
     return EvaluateResult(artifact=artifact, predictions=made, metrics=values, run=run)
@@ -135,15 +139,33 @@ def predictions_of(
         progress=counter(report, stage),
     )
     labels = None if judged.labels is None else check_labels(scores, judged.labels, judged.source)
-    return Predictions(scores=scores, labels=labels, columns=judged.columns)
+    return Predictions(
+        scores=scores,
+        labels=labels,
+        columns=judged.columns,
+        artifact={key: value for key, value in artifact.as_json().items() if key not in ("inputs", "outputs")},
+        judged=judged.identity(),
+    )
 
 
-def metric_values(made: Predictions, names: Sequence[str], seed: int) -> dict[str, MetricValue]:
-    """The metrics asked for: ours by name, the user's by `module:function`; by default all that suit the task."""
-    assert made.labels is not None
+def metric_values(made: Predictions, names: Sequence[str], seed: int, cluster: str = "") -> dict[str, MetricValue]:
+    """The metrics asked for: ours by name, the user's by `module:function`; by default all that suit the task.
+
+    Args:
+        made: Predictions with labels.
+        names: Of metrics.
+        seed: Seed of bootstraps.
+        cluster: Column of samples that depend on each other; empty where none do.
+    """
     own = [name for name in names if ":" not in name]
-    values = evaluate_metrics(made.scores, made.labels, names=own or None, seed=seed) if own or not names else {}
-    return values | {name: _custom_value(name, made, seed) for name in names if ":" in name}
+    values = measure_metrics(_answers(made, cluster), names=own or None, seed=seed) if own or not names else {}
+    return values | {name: _custom_value(name, made, seed, cluster) for name in names if ":" in name}
+
+
+def _answers(made: Predictions, cluster: str) -> Answers:
+    assert made.labels is not None
+    clusters = cluster_numbers(made.columns, cluster) if cluster else None
+    return answers_from_scores(made.scores, made.labels, clusters=clusters)
 
 
 def size_measurement(artifact: Artifact) -> Measurement:
@@ -176,7 +198,7 @@ def value_json(value: MetricValue) -> dict[str, Any]:
     return {**value.as_json(), "origin": Origin.HOST.value}
 
 
-def _custom_value(reference: str, made: Predictions, seed: int) -> MetricValue:
+def _custom_value(reference: str, made: Predictions, seed: int, cluster: str) -> MetricValue:
     from edgeopt.data.factory import UsersCode, load_function
 
     function: Callable[..., Any] = load_function(reference, purpose="metric")
@@ -185,20 +207,23 @@ def _custom_value(reference: str, made: Predictions, seed: int) -> MetricValue:
     with UsersCode(reference, purpose="metric"):
         value = float(function(scores, labels))
         low, high = bootstrap_interval(
-            lambda rows: float(function(scores[rows], labels[rows])), made.n, seed=seed, resamples=_CUSTOM_RESAMPLES
+            lambda rows: float(function(scores[rows], labels[rows])),
+            made.n,
+            seed=seed,
+            resamples=_CUSTOM_RESAMPLES,
+            clusters=cluster_numbers(made.columns, cluster) if cluster else None,
         )
     return MetricValue(value=value, low=low, high=high, n=made.n, unit="1")
 
 
-def _slices(made: Predictions, names: Sequence[str], seed: int) -> list[dict[str, Any]]:
+def _slices(made: Predictions, names: Sequence[str], seed: int, cluster: str) -> list[dict[str, Any]]:
     """The metrics for each value of each column that has few values; our own metrics only."""
-    assert made.labels is not None
-    answers = answers_from_scores(made.scores, made.labels)
+    answers = _answers(made, cluster)
     own = [name for name in names if ":" not in name]
     found = []
     for column, values in made.columns.items():
         distinct = np.unique(values)
-        if not 1 < len(distinct) <= _MOST_SLICE_VALUES:
+        if not 1 < len(distinct) <= MOST_VALUES:
             continue
         for value in distinct:
             part = answers.rows(np.flatnonzero(values == value))

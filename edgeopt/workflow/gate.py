@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from edgeopt.core.config import CONFIG_NAME, Config, GateTable, load_config
-from edgeopt.core.files import require_writable, sha256_of, write_text
-from edgeopt.core.measurement import Measurement
-from edgeopt.core.profiles import load_target
-from edgeopt.core.run import Run, json_text, run_from_file
-from edgeopt.errors import InputError
-from edgeopt.judge.evidence import Evidence, Side
+from edgeopt.core.config import CONFIG_NAME, GateTable, load_config
+from edgeopt.core.run import Run
+from edgeopt.judge.evidence import Evidence
 from edgeopt.judge.gate import Verdict, judge
-from edgeopt.judge.predictions import Predictions
-from edgeopt.judge.rules import Rule, parse_rules
+from edgeopt.judge.rules import Rule
 from edgeopt.measure.environment import environment
+from edgeopt.store.store import Store
+from edgeopt.workflow.baseline import IN_STORE, Baseline, acceptance, find_baseline
+from edgeopt.workflow.demands import demands_of, require
+from edgeopt.workflow.gate_case import recorded_case, unusable_on
 from edgeopt.workflow.inputs import Named
-from edgeopt.workflow.prediction_file import read_predictions
+from edgeopt.workflow.looks import looks_at
 from edgeopt.workflow.progress import Report, silent
 from edgeopt.workflow.rule_lines import rule_lines
+
+VerdictOn = Callable[[Sequence[Rule], Evidence], Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,11 @@ def gate(
     config: Named | None = None,
     baseline: Named | None = None,
     rules: Sequence[str] = (),
+    cluster: str | None = None,
     accept: bool = False,
+    by: str | None = None,
+    reason: str | None = None,
+    cache: Named | None = None,
     today: date | None = None,
     seed: int = 0,
     report: Report = silent,
@@ -60,9 +65,15 @@ def gate(
         runs: Run records to judge, merged by artifact; without any, the recipe of the configuration is applied and
             measured.
         config: The configuration; by default ./edgeopt.toml.
-        baseline: A run record to hold the candidate against; by default that of the configuration, else the original.
+        baseline: A run record to hold the candidate against, or the beginning of the id of a recorded run; by default
+            that of the configuration, else the original.
         rules: Rules besides those of the configuration.
-        accept: Write what was measured as the new baseline.
+        cluster: Column of samples that depend on each other; by default that of the configuration.
+        accept: Keep what was measured, and its model, as the new baseline.
+        by: Who accepts it; by default the user that CI names, else the one who is logged in.
+        reason: Why; needed where a baseline is replaced.
+        cache: Folder of a store, as in `.edgeopt`: steps of the recipe that were done before on the same model and
+            samples are taken from there, others kept there. None, the default, does them all and keeps nothing.
         today: The day that waivers are held against; by default today.
         seed: Seed of draws and of the bootstrap.
         report: Called with what is being done.
@@ -74,16 +85,16 @@ def gate(
     """
     path = Path(config or CONFIG_NAME)
     settings = load_config(path) if config or path.exists() or not runs else None
-    parsed = _rules(settings, rules)
-    kept = _baseline_path(baseline, settings, path)
-    if accept:
-        _require_baseline_path(kept)
-    recorded = _recorded_side(kept) if kept and (kept.exists() or (baseline and not accept)) else None
     policy = settings.gate if settings else GateTable()
+    demands, faults = demands_of([*policy.rules, *rules], policy.waiver)
+    store = Store.find(path.parent)
+    held = find_baseline(baseline, settings, path, store, accept=accept)
+    accepted = acceptance(held, path, by=by, reason=reason) if accept else None
+    columns = cluster or (settings.data.cluster if settings and settings.data else None) or ""
 
-    def verdict_on(demands: Sequence[Rule], evidence: Evidence) -> Verdict:
+    def verdict_on(some: Sequence[Rule], evidence: Evidence) -> Verdict:
         return judge(
-            demands,
+            some,
             evidence,
             undecided=policy.undecided,
             estimates=policy.estimates,
@@ -92,26 +103,44 @@ def gate(
         )
 
     if runs:
-        case = _recorded_case([Path(run) for run in runs], recorded, seed)
-        verdict = verdict_on(parsed, case.evidence)
+        case = recorded_case([Path(run) for run in runs], held.side if held else None, seed=seed, cluster=columns)
+        require([*faults, *unusable_on(case.evidence, demands)])
+        verdict = verdict_on(demands, case.evidence)
     else:
+        from edgeopt.workflow.gate_measure import measured_case
+
         assert settings is not None
-        case, verdict = _measured_case(
-            settings, path.parent, parsed, verdict_on, recorded=recorded, seed=seed, report=report
+        case, verdict = measured_case(
+            settings,
+            path.parent,
+            demands,
+            verdict_on,
+            faults=faults,
+            held=held,
+            store=store,
+            cluster=columns,
+            cache=cache,
+            seed=seed,
+            report=report,
         )
-    warnings = list(case.warnings)
-    if kept and not recorded and not accept and not runs:
-        told = "compared with the original model; keep this run with `--accept`"
-        warnings.append(f"baseline `{kept}` does not exist yet: {told}")
+    warnings = [*case.warnings, *_baseline_warnings(held, accept=accept, has_runs=bool(runs))]
     run = Run(
         command="gate",
         environment=environment(),
         artifacts=case.artifacts,
         measurements=case.measurements,
-        own={**verdict_json(verdict, path if settings else None), **case.compared, "warnings": warnings},
+        own={
+            **verdict_json(verdict, path if settings else None),
+            **case.compared,
+            "baseline": _baseline_json(held),
+            "judged": case.judged or None,
+            "looks": looks_at(case.judged, case.evidence.candidate.sha256, store),
+            "accepted": accepted,
+            "warnings": warnings,
+        },
     )
-    if accept and kept:
-        write_text(kept, json_text(run.as_json()), force=True)
+    if held and accepted:
+        held.keep(run, store)
     return GateResult(verdict=verdict, run=run, warnings=tuple(warnings))
 
 
@@ -124,132 +153,19 @@ def verdict_json(verdict: Verdict, config: Path | None) -> dict[str, Any]:
         "undecided": verdict.undecided,
         "config": str(config) if config else None,
         "rules": [{**rule.as_json(), "line": lines.get(rule.rule)} for rule in verdict.rules],
+        "waivers": [waiver.as_json() for waiver in verdict.waivers],
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """What the rules are held against, and what the record keeps of it."""
-
-    evidence: Evidence
-    measurements: tuple[Measurement, ...]
-    artifacts: tuple[dict[str, Any], ...]
-    compared: dict[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+def _baseline_json(held: Baseline | None) -> dict[str, Any]:
+    """What the candidate was held against: the original, or an accepted run."""
+    if held is None or held.record is None:
+        return {"is_original": True}
+    return {"is_original": False, "name": held.name, "accepted": held.accepted}
 
 
-def _recorded_case(paths: Sequence[Path], recorded: Side | None, seed: int) -> _Case:
-    evidence, measurements, artifacts = _from_records(paths)
-    evidence = replace(evidence, baseline=recorded or evidence.baseline, seed=seed)
-    return _Case(evidence=evidence, measurements=measurements, artifacts=artifacts)
-
-
-def _measured_case(
-    settings: Config,
-    folder: Path,
-    rules: tuple[Rule, ...],
-    verdict_on: Callable[[Sequence[Rule], Evidence], Verdict],
-    *,
-    recorded: Side | None,
-    seed: int,
-    report: Report,
-) -> tuple[_Case, Verdict]:
-    """What the configuration tells to measure, and its verdict: nothing slow is red without a second look."""
-    from edgeopt.workflow.gate_measure import measure_for_gate
-    from edgeopt.workflow.measured_pair import MeasuredPair, look_twice
-
-    def verdict_on_pair(demands: Sequence[Rule], pair: MeasuredPair) -> Verdict:
-        return verdict_on(demands, Evidence(candidate=pair.candidate, baseline=recorded or pair.original, seed=seed))
-
-    measured = measure_for_gate(settings, folder, rules, seed=seed, report=report)
-    verdict = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
-    evidence = Evidence(candidate=measured.candidate, baseline=recorded or measured.original, seed=seed)
-    case = _Case(
-        evidence=evidence,
-        measurements=measured.measurements,
-        artifacts=measured.artifacts,
-        compared={"latency": measured.latency, "accuracy": measured.accuracy},
-        warnings=measured.warnings,
-    )
-    return case, verdict
-
-
-def _rules(settings: Config | None, rules: Sequence[str]) -> tuple[Rule, ...]:
-    texts = [*(settings.gate.rules if settings else ()), *rules]
-    if not texts:
-        raise InputError(
-            "there is no rule to judge", hint='add `rules = ["accuracy >= baseline - 0.5 pt"]` under [gate]'
-        )
-    parsed = parse_rules(texts)
-    for rule in parsed:
-        load_target(rule.target)
-    known = {rule.text for rule in parsed}
-    for waiver in settings.gate.waiver if settings else ():
-        if waiver.rule not in known:
-            raise InputError(f"a waiver names `{waiver.rule}`, which is none of the rules", hint="copy the rule's text")
-    return parsed
-
-
-def _from_records(paths: Sequence[Path]) -> tuple[Evidence, tuple[Measurement, ...], tuple[dict[str, Any], ...]]:
-    """Evidence from run records: the candidate is the one artifact that is not marked as a baseline."""
-    records = [_record(path) for path in paths]
-    artifacts: dict[str, dict[str, Any]] = {}
-    for entry in (entry for record in records for entry in record.artifacts):
-        artifacts[entry["sha256"]] = {**artifacts.get(entry["sha256"], {}), **entry}
-    candidates = [digest for digest, entry in artifacts.items() if entry.get("role", "candidate") == "candidate"]
-    if len(candidates) != 1:
-        named = ", ".join(str(artifacts[digest]["path"]) for digest in candidates) or "none"
-        raise InputError(f"the runs hold {len(candidates)} candidates ({named})", hint="give runs of one candidate")
-    measurements = tuple(m for record in records for m in record.measurements)
-    digest = next((found for found, entry in artifacts.items() if entry.get("role") == "baseline"), None)
-    held = _side(digest, measurements) if digest else None
-    evidence = Evidence(candidate=_side(candidates[0], measurements), baseline=held)
-    return evidence, measurements, tuple(artifacts.values())
-
-
-def _record(path: Path) -> Run:
-    """The run in a file, with each measurement told which machine it comes from: others may be merged with it."""
-    record = run_from_file(path)
-    if not all({"sha256", "path"} <= entry.keys() for entry in record.artifacts):
-        raise InputError(f"`{path}` holds an artifact without `sha256` or `path`", hint="write it with `--json` again")
-    if not all(m.samples and all(m.samples) for m in record.measurements):
-        raise InputError(f"`{path}` holds a measurement without samples", hint="write it with `--json` again")
-    machine = {"machine": str(record.environment.get("machine", ""))}
-    told = tuple(replace(m, details={**machine, **m.details}) for m in record.measurements)
-    return replace(record, measurements=told)
-
-
-def _side(digest: str, measurements: Sequence[Measurement]) -> Side:
-    own = tuple(m for m in measurements if m.artifact == digest)
-    return Side(sha256=digest, measurements=own, predictions=_predictions(own))
-
-
-def _predictions(measurements: Sequence[Measurement]) -> Predictions | None:
-    """The predictions that the last record names, while the file is the one that was recorded."""
-    files = [m.details["predictions"] for m in measurements if isinstance(m.details.get("predictions"), dict)]
-    path = Path(str(files[-1].get("path"))) if files else None
-    if path is None or not path.is_file() or sha256_of(path) != files[-1].get("sha256"):
-        return None
-    return read_predictions(path)
-
-
-def _recorded_side(path: Path) -> Side:
-    """The candidate of a recorded run, which is the baseline of this one."""
-    record = _record(path)
-    entry = next((entry for entry in record.artifacts if entry.get("role", "candidate") == "candidate"), None)
-    if entry is None:
-        raise InputError(f"baseline `{path}` holds no artifact", hint="write one with `edgeopt gate --accept`")
-    return _side(entry["sha256"], record.measurements)
-
-
-def _baseline_path(baseline: Named | None, settings: Config | None, config: Path) -> Path | None:
-    if baseline:
-        return Path(baseline)
-    return config.parent / settings.gate.baseline if settings and settings.gate.baseline else None
-
-
-def _require_baseline_path(path: Path | None) -> None:
-    """Refuse `--accept` without a file to write, before anything is measured."""
-    if path is None:
-        raise InputError("`--accept` has no file to write", hint='name one: `baseline = "baseline.json"` under [gate]')
-    require_writable(path, force=True)
+def _baseline_warnings(held: Baseline | None, *, accept: bool, has_runs: bool) -> list[str]:
+    if held is None or held.record or accept or has_runs:
+        return []
+    missing = "nothing was accepted in the record yet" if held.name == IN_STORE else f"`{held.path}` does not exist yet"
+    return [f"baseline: {missing}: compared with the original model; keep this run with `--accept`"]

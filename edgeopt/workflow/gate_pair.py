@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 from edgeopt.core.config import BenchTable
-from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run
 from edgeopt.core.validation import validated
 from edgeopt.data.preprocess import Preprocess
-from edgeopt.errors import InputError
 from edgeopt.judge.evidence import Evidence, Side
 from edgeopt.judge.gate import Verdict, judge
-from edgeopt.judge.rules import Rule, parse_rules
+from edgeopt.judge.rules import Rule
 from edgeopt.measure.environment import environment, machine_identity
 from edgeopt.workflow.bench_result import BenchResult, row_measurements
+from edgeopt.workflow.demands import demands_of, missing_columns, require, unanswerable_rules
 from edgeopt.workflow.gate import GateResult, verdict_json
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact
-from edgeopt.workflow.measured_pair import MeasuredPair, look_twice, measure_pair, require_answers
+from edgeopt.workflow.measured_pair import Judging, MeasuredPair, look_twice, measure_pair
 from edgeopt.workflow.progress import Report, silent
 
 Undecided = Literal["fail", "pass", "warn"]
@@ -37,6 +36,7 @@ def gate_pair(
     preprocess: Preprocess | None = None,
     threads: int | None = None,
     processes: int | None = None,
+    cluster: str = "",
     seed: int = 0,
     report: Report = silent,
 ) -> GateResult:
@@ -52,6 +52,7 @@ def gate_pair(
         preprocess: What is done to raw samples.
         threads: Threads per inference, where something is timed; by default as a gate does.
         processes: Fresh processes to time in; by default as a gate does.
+        cluster: Column of samples that depend on each other; empty where none do.
         seed: Seed of inputs and of the bootstrap.
         report: Called with what is being done.
 
@@ -59,27 +60,33 @@ def gate_pair(
         InputError: A rule, a model or the data is not usable.
         ToolFailed: A measuring process crashed.
     """
-    demands = _demands(rules)
+    demands, faults = demands_of(rules)
     models = (model_artifact(base), model_artifact(candidate))
     samples = data_for(models[1], data, preprocess) if data else None
-    require_answers(demands, samples)
+    require(
+        [
+            *faults,
+            *unanswerable_rules(demands, samples),
+            *missing_columns([cluster] if cluster else [], samples, key="cluster"),
+        ]
+    )
     judged = judged_rows(samples, models) if samples else None
     chosen = {"threads": threads, "processes": processes}
     bench = validated(BenchTable, {key: value for key, value in chosen.items() if value is not None}, where="arguments")
-    measured = measure_pair(models, judged, demands, bench, record=Path(record), seed=seed, report=report)
+    judging = Judging(data=judged, rules=demands, cluster=cluster)
+    measured = measure_pair(models, judging, bench, record=Path(record), seed=seed, report=report)
 
     def verdict_on(some: Sequence[Rule], pair: MeasuredPair) -> Verdict:
-        evidence = Evidence(candidate=pair.candidate, baseline=pair.original, seed=seed)
+        evidence = Evidence(candidate=pair.candidate, baseline=pair.original, seed=seed, cluster=cluster)
         return judge(some, evidence, undecided=undecided, today=datetime.now(UTC).date())
 
     verdict = look_twice(measured, demands, verdict_on, bench, seed=seed, report=report)
-    compared = {"latency": measured.latency, "accuracy": measured.accuracy}
     run = Run(
         command="gate",
         environment=environment(),
         artifacts=measured.artifacts,
         measurements=measured.measurements,
-        own={**verdict_json(verdict, None), **compared, "warnings": list(measured.warnings)},
+        own={**verdict_json(verdict, None), **measured.compared, "warnings": list(measured.warnings)},
     )
     return GateResult(verdict=verdict, run=run, warnings=measured.warnings)
 
@@ -92,13 +99,14 @@ def judge_bench(
     Raises:
         InputError: A rule is not usable.
     """
-    demands = _demands(rules)
+    demands, faults = demands_of(rules)
+    require(faults)
     session = result.run.environment["date"]
     sides = [
         Side(
             sha256=row.artifact.sha256,
             machine=machine_identity(),
-            measurements=row_measurements(row, session=session),
+            measurements=row_measurements(row, session=session, looks=result.looks, noise=result.noise),
         )
         for row in result.rows
     ]
@@ -113,12 +121,3 @@ def judge_bench(
         for row, side in zip(result.rows, sides, strict=True)
         if side is not base
     }
-
-
-def _demands(rules: Sequence[str]) -> tuple[Rule, ...]:
-    if isinstance(rules, str) or not rules:
-        raise InputError("`rules` is not a list of rules", hint='give one like ["accuracy >= baseline - 1 pt"]')
-    demands = parse_rules(rules)
-    for rule in demands:
-        load_target(rule.target)
-    return demands

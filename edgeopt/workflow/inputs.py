@@ -9,6 +9,7 @@ from pathlib import Path
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import CONFIG_NAME, load_config
 from edgeopt.core.dataset import CONFIRM, Dataset
+from edgeopt.core.overlap import require_disjoint_parts
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
@@ -50,12 +51,14 @@ def data_for(artifact: Artifact, data: Named, preprocess: Preprocess | None = No
     """The data set that `data` names, bound to the model's inputs.
 
     Raises:
-        InputError: It cannot be read or does not fit the model.
+        InputError: It cannot be read, does not fit the model, or two of its parts share a sample.
     """
     from edgeopt.data.bind import bind_dataset
     from edgeopt.data.read import read_dataset
 
-    return bind_dataset(read_dataset(str(data), artifact.inputs), artifact.inputs, preprocess)
+    dataset = read_dataset(str(data), artifact.inputs)
+    require_disjoint_parts(dataset)
+    return bind_dataset(dataset, artifact.inputs, preprocess)
 
 
 def judged_rows(data: Dataset, artifacts: Sequence[Artifact]) -> Dataset:

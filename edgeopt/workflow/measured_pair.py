@@ -11,25 +11,26 @@ from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import BenchTable
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.measurement import Measurement
-from edgeopt.errors import InputError
 from edgeopt.judge.compare import compare_predictions
-from edgeopt.judge.confirm import confirmed, suspects
+from edgeopt.judge.confirm import judge_twice
 from edgeopt.judge.evidence import Side
 from edgeopt.judge.gate import Verdict
 from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.predictions import Predictions
 from edgeopt.judge.rules import Rule
+from edgeopt.judge.slices import SliceComparison, compare_slices
+from edgeopt.judge.usable import unusable_rules
 from edgeopt.measure.environment import machine_identity
 from edgeopt.measure.latency import Plan
 from edgeopt.workflow.bench_result import BenchResult
-from edgeopt.workflow.by_turns import time_by_turns
+from edgeopt.workflow.by_turns import second_plan, time_by_turns, time_once
+from edgeopt.workflow.demands import require
 from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of, size_measurement
 from edgeopt.workflow.inputs import runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report
 
 _TIMED = ("latency", "memory", "load")
-_ON_DATA = (*METRICS, "flip_rate", "sqnr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class MeasuredPair:
         candidate: What is held against it.
         latency: One against the other, as `quantize` records it; None where no rule asks for it.
         accuracy: One against the other, as `compare` records it; None without data.
+        slices: The same for every slice.
         warnings: What the user should know.
     """
 
@@ -50,6 +52,7 @@ class MeasuredPair:
     candidate: Side
     latency: dict[str, Any] | None
     accuracy: dict[str, Any] | None
+    slices: tuple[SliceComparison, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -59,15 +62,42 @@ class MeasuredPair:
         return tuple({**model.as_json(), "role": role} for model, role in zip(self.models, roles, strict=True))
 
     @property
+    def compared(self) -> dict[str, Any]:
+        """Both beside each other, under the JSON keys of a record."""
+        return {
+            "latency": self.latency,
+            "accuracy": self.accuracy,
+            "slices": [part.as_json() for part in self.slices],
+        }
+
+    @property
     def measurements(self) -> tuple[Measurement, ...]:
         """All figures of both."""
         return (*self.original.measurements, *self.candidate.measurements)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What is judged, on what.
+
+    Attributes:
+        data: The samples that count; None where no rule needs them.
+        rules: What is demanded.
+        metric: The metric that leads; None takes the task's.
+        cluster: Column of samples that depend on each other; empty where none do.
+        slices: Columns to compare by; without any, all that have few values.
+    """
+
+    data: Dataset | None
+    rules: tuple[Rule, ...]
+    metric: str | None = None
+    cluster: str = ""
+    slices: tuple[str, ...] = ()
+
+
 def measure_pair(
     models: tuple[Artifact, Artifact],
-    judged: Dataset | None,
-    rules: tuple[Rule, ...],
+    judging: Judging,
     bench: BenchTable,
     *,
     record: Path,
@@ -78,8 +108,7 @@ def measure_pair(
 
     Args:
         models: The baseline and the candidate.
-        judged: The samples that count; None where no rule needs them.
-        rules: What is demanded.
+        judging: What is judged.
         bench: How latency is measured.
         record: The folder that takes predictions.
         seed: Seed of inputs and bootstraps.
@@ -88,10 +117,18 @@ def measure_pair(
     Raises:
         InputError: A metric does not suit the data, or a model fails on it.
     """
+    judged, rules = judging.data, judging.rules
     predictions = [predictions_of(m, judged, report=report, stage=m.path.name) if judged else None for m in models]
-    metrics = [  # before anything is timed: a metric that does not suit the data ends the command here
-        _metrics(model, made, rules, record, seed) for model, made in zip(models, predictions, strict=True)
-    ]
+    before, after = predictions
+    # Before anything is timed: rules that do not suit the predictions end the command here, all of them at once.
+    require(unusable_rules(rules, after) if after else [])
+    metrics = [_metrics(m, made, judging, record, seed) for m, made in zip(models, predictions, strict=True)]
+    accuracy: dict[str, Any] | None = None
+    slices: tuple[SliceComparison, ...] = ()
+    if before and after:
+        options: dict[str, Any] = {"metric": judging.metric, "seed": seed, "cluster": judging.cluster}
+        accuracy = compare_predictions(before, after, **options).as_json()
+        slices = compare_slices(before, after, columns=judging.slices, **options)
     timing = _timing(bench, models, rules, seed, report)
     original, candidate = (
         Side(
@@ -102,13 +139,13 @@ def measure_pair(
         )
         for model, measured, made in zip(models, metrics, predictions, strict=True)
     )
-    before, after = predictions
     return MeasuredPair(
         models=models,
         original=original,
         candidate=candidate,
         latency=timing.latency_json() if timing else None,
-        accuracy=compare_predictions(before, after, seed=seed).as_json() if before and after else None,
+        accuracy=accuracy,
+        slices=slices,
         warnings=timing.warnings if timing else (),
     )
 
@@ -123,41 +160,17 @@ def look_twice(
     report: Report,
 ) -> Verdict:
     """The verdict on what was measured: nothing slow is red without a second look."""
-    verdict = verdict_on(rules, measured)
-    suspected = suspects(rules, verdict)
-    if not suspected:
-        return verdict
-    timing = _timing(bench, measured.models, suspected, seed + 1, report)
-    sides = [
-        replace(side, measurements=(*side.measurements, *_figures_of(model, timing)))
-        for side, model in zip((measured.original, measured.candidate), measured.models, strict=True)
-    ]
-    again = replace(measured, original=sides[0], candidate=sides[1])
-    return confirmed(verdict, verdict_on(suspected, again))
 
+    def pair_verdict(demands: Sequence[Rule], sides: tuple[Side, Side]) -> Verdict:
+        return verdict_on(demands, replace(measured, original=sides[0], candidate=sides[1]))
 
-def is_on_data(rule: Rule) -> bool:
-    """Whether samples are needed to judge the rule."""
-    return rule.metric in _ON_DATA
+    def measure_again(_: tuple[Rule, ...]) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
+        plan = second_plan(_plan(bench, measured.models, seed))
+        timing = time_once(measured.models, plan, report=report)
+        first, second = measured.models
+        return _figures_of(first, timing), _figures_of(second, timing)
 
-
-def require_answers(rules: Sequence[Rule], data: Dataset | None) -> None:
-    """Refuse rules that the data cannot answer, before anything is measured; all at once.
-
-    Raises:
-        InputError: There is no data, it has no labels, or it lacks a slice column.
-    """
-    faults = []
-    for rule in rules:
-        if is_on_data(rule) and data is None:
-            faults.append(f"rule `{rule.text}` needs `[data]`")
-        elif rule.metric in METRICS and data is not None and data.labels is None:
-            faults.append(f"rule `{rule.text}` needs labels (`y`) in `{data.source}`")
-        elif rule.slice_column and data is not None and rule.slice_column not in data.columns:
-            faults.append(f"rule `{rule.text}`: `{data.source}` has no column `{rule.slice_column}`")
-    if faults:
-        known = ", ".join(sorted(data.columns)) if data and data.columns else "none"
-        raise InputError("; ".join(faults), hint=f"columns of the data: {known}")
+    return judge_twice(rules, (measured.original, measured.candidate), pair_verdict, measure_again)
 
 
 def _timing(
@@ -165,8 +178,11 @@ def _timing(
 ) -> BenchResult | None:
     if not any(rule.metric in _TIMED for rule in rules):
         return None
-    plan = Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
-    return time_by_turns(models, plan, report=report)
+    return time_by_turns(models, _plan(bench, models, seed), report=report)
+
+
+def _plan(bench: BenchTable, models: tuple[Artifact, Artifact], seed: int) -> Plan:
+    return Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
 
 
 def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measurement, ...]:
@@ -177,13 +193,13 @@ def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measuremen
 
 
 def _metrics(
-    model: Artifact, made: Predictions | None, rules: Sequence[Rule], record: Path, seed: int
+    model: Artifact, made: Predictions | None, judging: Judging, record: Path, seed: int
 ) -> tuple[Measurement, ...]:
     """The metrics that rules ask for, with predictions saved beside them."""
     if made is None:
         return ()
     saved = write_predictions(made, record / f"{model.sha256[:16]}.predictions.npz", force=True)
-    names = sorted({rule.metric for rule in rules if rule.metric in METRICS})
-    return (
-        metric_measurements(model, metric_values(made, names, seed), saved) if names and made.labels is not None else ()
-    )
+    names = sorted({rule.metric for rule in judging.rules if rule.metric in METRICS})
+    if not names or made.labels is None:
+        return ()
+    return metric_measurements(model, metric_values(made, names, seed, judging.cluster), saved)

@@ -1,7 +1,12 @@
-"""Prediction files: what `evaluate --predictions` writes and `compare` and `gate` read."""
+"""Prediction files: what `evaluate --predictions` writes and `compare` and `gate` read.
+
+An `.npz` of `scores`, `y`, `correct` and the slice columns, and under `edgeopt` a JSON text: whose predictions these
+are (`artifact`) and of which samples (`judged`). History: schema 1 of that text, the first; files without it are read.
+"""
 
 from __future__ import annotations
 
+import json
 import tokenize
 import zipfile
 import zlib
@@ -15,7 +20,8 @@ from edgeopt.errors import InputError
 from edgeopt.judge.labels import Task, check_labels, correctness, infer_task
 from edgeopt.judge.predictions import Predictions
 
-_SCORES, _LABELS, _CORRECT = "scores", "y", "correct"
+_SCORES, _LABELS, _CORRECT, _ABOUT = "scores", "y", "correct", "edgeopt"
+_SCHEMA = 1
 # What zipfile, zlib and numpy raise on damaged or encrypted archives.
 _ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
@@ -37,7 +43,9 @@ def write_predictions(made: Predictions, path: Path, *, force: bool) -> dict[str
     Raises:
         InputError: `path` may not be written.
     """
-    arrays: dict[str, Any] = {**made.columns, _SCORES: made.scores}
+    about = {"schema": _SCHEMA, "artifact": made.artifact, "judged": made.judged}
+    told = {_ABOUT: json.dumps(about)} if made.artifact or made.judged else {}
+    arrays: dict[str, Any] = {**told, **made.columns, _SCORES: made.scores}
     if made.labels is not None:
         arrays[_LABELS] = made.labels
         if infer_task(made.scores, made.labels) is not Task.REGRESSION:
@@ -68,11 +76,25 @@ def read_predictions(path: Path) -> Predictions:
         raise InputError(f"`{path}` has no array `{_SCORES}`", hint=_HINT)
     scores, labels = arrays.pop(_SCORES), arrays.pop(_LABELS, None)
     arrays.pop(_CORRECT, None)
+    about = _about(arrays.get(_ABOUT))
     return Predictions(
         scores=scores,
         labels=None if labels is None else check_labels(scores, labels, str(path)),
         columns={name: array for name, array in arrays.items() if array.shape == scores.shape[:1]},
+        artifact=about.get("artifact", {}),
+        judged=about.get("judged", {}),
     )
+
+
+def _about(member: Any) -> dict[str, dict[str, Any]]:
+    """What a file says of itself; nothing where it says nothing, or a column has that name."""
+    if member is None or member.ndim or member.dtype.kind != "U":
+        return {}
+    try:
+        told = json.loads(str(member))
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in told.items() if isinstance(value, dict)} if isinstance(told, dict) else {}
 
 
 _HINT = "write it with `edgeopt evaluate MODEL --data D --predictions F.npz`"

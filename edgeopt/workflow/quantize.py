@@ -30,6 +30,7 @@ from edgeopt.workflow.compare import comparison_measurements
 from edgeopt.workflow.evaluate import predictions_of, size_measurement
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
 from edgeopt.workflow.progress import Report, counter, silent
+from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_lineage
 
 SAMPLES = 200
 SYNTHETIC_SAMPLES = 32
@@ -45,9 +46,10 @@ class QuantizeResult:
         source: The model it was made from.
         artifact: The model that was made; None on a dry run.
         is_float: Whether it is the float model after all, since int8 was slower and latency preferred.
-        step: What the step did.
+        applied: The step, done now or taken from the record.
         calibration: Samples that ranges were taken from.
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
+        judged: Which samples accuracy was measured on (see `Dataset.identity`); None where it was not.
         timing: Latency against the source; None where not measured.
         warnings: What the user should know.
         environment: The machine that it was done on.
@@ -56,12 +58,18 @@ class QuantizeResult:
     source: Artifact
     artifact: Artifact | None = None
     is_float: bool = False
-    step: StepReport
+    applied: AppliedStep
     calibration: Dataset
     accuracy: AccuracyComparison | None = None
+    judged: dict[str, Any] | None = None
     timing: BenchResult | None = None
     warnings: tuple[str, ...] = ()
     environment: dict[str, Any]
+
+    @property
+    def step(self) -> StepReport:
+        """What the step did."""
+        return self.applied.report
 
     @property
     def run(self) -> Run:
@@ -104,9 +112,11 @@ class QuantizeResult:
             "output_is_float": self.is_float,
             "int8_bytes": self._int8_bytes,
             **self.step.details,
+            "steps": [self.applied.as_json()],
             "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
             "accuracy": {**accuracy.as_json(), "origin": origin} if accuracy else None,
+            "judged": self.judged,
             "latency": self.timing.latency_json() if self.timing else None,
             "warnings": list(self.warnings),
         }
@@ -128,6 +138,7 @@ def quantize(
     force: bool = False,
     dry_run: bool = False,
     seed: int = 0,
+    cache: Named | None = None,
     report: Report = silent,
 ) -> QuantizeResult:
     """Make an int8 model and measure what was made.
@@ -147,6 +158,8 @@ def quantize(
         force: Overwrite an existing output.
         dry_run: Do all but write and measure.
         seed: Seed of the calibration draw and of the bootstrap.
+        cache: Folder of a store, as in `.edgeopt`: a step that was done before on the same model and samples is taken
+            from there, and kept there otherwise. None, the default, does the step and keeps nothing.
         report: Called with what is being done.
 
     Raises:
@@ -164,21 +177,31 @@ def quantize(
     # The original is evaluated first: labels that do not fit end the command before anything is written.
     is_judged = measure and not dry_run and data is not None and len(split.judged) > 0
     before = predictions_of(source, split.judged, report=report, stage="evaluating the original") if is_judged else None
-    apply = partial(step.apply, source.path, data=split.calibration, progress=counter(report, "calibrating"))
+    apply = partial(
+        apply_step,
+        step,
+        source,
+        data=split.calibration,
+        cache=None if dry_run else cache,
+        lies_at=path,
+        seed=seed,
+        progress=counter(report, "calibrating"),
+    )
     result = QuantizeResult(
         source=source,
-        step=_apply(apply, path, force=force, dry_run=dry_run),
+        applied=_apply(apply, path, force=force, dry_run=dry_run),
         calibration=split.calibration,
         environment=environment(),
     )
     told = _data_warnings(split, data, samples, is_judged=is_judged)
-    result = replace(result, warnings=(*result.step.warnings, *told))
+    result = replace(result, warnings=(*result.step.warnings, *result.applied.warnings, *told))
     if dry_run:
         return result
-    result = replace(result, artifact=_with_lineage(model_artifact(path), source, step, split, seed))
+    lineage = step_lineage(step, source, split.calibration, seed=seed)
+    result = replace(result, artifact=replace(model_artifact(path), lineage=lineage))
     if before is not None:
         after = predictions_of(_made(result), split.judged, report=report, stage="evaluating int8")
-        result = replace(result, accuracy=compare_predictions(before, after, seed=seed))
+        result = replace(result, accuracy=compare_predictions(before, after, seed=seed), judged=after.judged)
     return _timed(result, target, prefer, seed, report) if measure else result
 
 
@@ -206,7 +229,7 @@ def _split(source: Artifact, data: Named | None, samples: int, seed: int, prepro
     return Split(calibration=made, judged=nothing)
 
 
-def _apply(apply: Callable[..., StepReport], path: Path, *, force: bool, dry_run: bool) -> StepReport:
+def _apply(apply: Callable[..., AppliedStep], path: Path, *, force: bool, dry_run: bool) -> AppliedStep:
     """Let the step write `path`, or on a dry run a file that vanishes."""
     if dry_run:
         with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
@@ -264,10 +287,3 @@ def _float_after_all(source: Artifact, artifact: Artifact) -> Artifact:
     with replacing(artifact.path, force=True) as temporary:
         shutil.copyfile(source.path, temporary)
     return replace(model_artifact(artifact.path), lineage=artifact.lineage)
-
-
-def _with_lineage(artifact: Artifact, source: Artifact, step: Quantize, split: Split, seed: int) -> Artifact:
-    options = {name: getattr(step, name) for name in ("scheme", "per_channel", "target", "range")}
-    data = {"source": split.calibration.source, "sha256": split.calibration.digest, "samples": len(split.calibration)}
-    lineage = {"parent": source.sha256, "step": step.name, "options": options, "data": data, "seed": seed}
-    return replace(artifact, lineage=lineage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +14,29 @@ from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import replacing
 from edgeopt.data.bind import synthetic_dataset
 from edgeopt.errors import InputError, near_names
+from edgeopt.graph.load import load_onnx
 from edgeopt.steps import STEPS
 from edgeopt.steps.protocol import Step
+from edgeopt.workflow.inputs import Named, model_artifact
 from edgeopt.workflow.progress import Report, counter, silent
+from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_options
 
 Recipe = tuple[Step, ...]
 _SYNTHETIC_SAMPLES = 32
+_LARGEST_FILE_BYTES = 1 << 31  # of a protobuf message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedRecipe:
+    """What `apply_recipe` gives.
+
+    Attributes:
+        steps: Each step, done now or taken from the record.
+        warnings: What the user should know.
+    """
+
+    steps: tuple[AppliedStep, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def recipe_from_tables(tables: Sequence[dict[str, dict[str, Any]]]) -> Recipe:
@@ -32,9 +49,16 @@ def recipe_from_tables(tables: Sequence[dict[str, dict[str, Any]]]) -> Recipe:
 
 
 def apply_recipe(
-    recipe: Recipe, source: Artifact, output: Path, data: Dataset | None, *, seed: int, report: Report = silent
-) -> tuple[str, ...]:
-    """Make `output` from `source` by all steps in turn; what they warn of.
+    recipe: Recipe,
+    source: Artifact,
+    output: Path,
+    data: Dataset | None,
+    *,
+    seed: int,
+    cache: Named | None = None,
+    report: Report = silent,
+) -> AppliedRecipe:
+    """Make `output` from `source` by all steps in turn.
 
     Args:
         recipe: The steps; none copies the source.
@@ -42,19 +66,48 @@ def apply_recipe(
         output: Where the result goes; an older one is replaced when the last step has ended well.
         data: Calibration samples; random ones stand in where there are none.
         seed: Seed of these.
+        cache: Folder of the store that steps done before are taken from and others kept in; None for neither.
         report: Called with what is being done.
+
+    Raises:
+        InputError: A step cannot read what it is given.
+        Unsupported: A step can do nothing for it.
     """
     samples = data or synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
     warnings: list[str] = [] if data else ["there is no `[data]`: calibrated on random inputs, accuracy is unproven"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
-        current = source.path
-        for number, step in enumerate(recipe):
+        current, steps = source, list[AppliedStep]()
+        for number, step in enumerate(recipe, start=1):
             made = Path(folder, f"{number}.onnx")
-            warnings += step.apply(current, made, samples, progress=counter(report, step.name)).warnings
-            current = made
-        with replacing(output, force=True) as temporary:
-            temporary.write_bytes(current.read_bytes())
-    return tuple(warnings)
+            applied = apply_step(
+                step,
+                current,
+                made,
+                samples,
+                cache=cache,
+                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}.onnx"),
+                seed=seed,
+                progress=counter(report, step.name),
+            )
+            warnings += [*applied.report.warnings, *applied.warnings]
+            steps.append(applied)
+            current = model_artifact(made)
+        _place(current, output)
+    return AppliedRecipe(steps=tuple(steps), warnings=tuple(warnings))
+
+
+def _place(made: Artifact, output: Path) -> None:
+    """Write `made` to `output` as one file: what lay beside it is read in."""
+    content = made.path.read_bytes()
+    if made.size_bytes > len(content):
+        if made.size_bytes >= _LARGEST_FILE_BYTES:
+            raise InputError(
+                f"`{made.path}` and its external data do not fit into one ONNX file, which ends at 2 GiB",
+                hint="add a step that makes it smaller, such as quantize",
+            )
+        content = load_onnx(made.path).SerializeToString()
+    with replacing(output, force=True) as temporary:
+        temporary.write_bytes(content)
 
 
 def recipe_lineage(recipe: Recipe, source: Artifact, data: Dataset | None, *, seed: int) -> dict[str, Any]:
@@ -66,9 +119,7 @@ def recipe_lineage(recipe: Recipe, source: Artifact, data: Dataset | None, *, se
         data: Calibration samples; None where random ones stood in.
         seed: Seed of the draws.
     """
-    steps = [
-        {step.name: {option.name: getattr(step, option.name) for option in fields(cast(Any, step))}} for step in recipe
-    ]
+    steps = [{step.name: step_options(step)} for step in recipe]
     name, options = next(iter(steps[0].items())) if len(steps) == 1 else ("recipe", {"steps": steps})
     samples = {"source": data.source, "sha256": data.digest, "samples": len(data)} if data else {}
     return {"parent": source.sha256, "step": name, "options": options, "data": samples, "seed": seed}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from edgeopt.core.files import sha256_of
 from edgeopt.errors import InputError
-from edgeopt.store.store import Store
+from edgeopt.store.prefix import SHOWN_DIGITS
+from edgeopt.store.store import FOLDER, Store
 from edgeopt.units import Dimension, parse_quantity
 
 LIMIT = 20
@@ -25,25 +27,44 @@ def list_runs(*, limit: int = LIMIT, store: Store | None = None) -> dict[str, An
     """
     place = store or Store.find()
     entries = place.runs(limit)
+    above = None if entries else _store_above(place)
     return {
         "store": str(place.folder),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "total": place.count(),
         "runs": [entry.as_json() for entry in entries],
+        "above": str(above) if above else None,
         "warnings": place.warnings,
     }
 
 
-def show_run(run: str, *, store: Store | None = None) -> dict[str, Any]:
+def runs_to_complete(prefix: str, *, store: Store | None = None) -> list[tuple[str, str]]:
+    """The beginning of an id and what the run is, of the latest runs whose id begins with `prefix`.
+
+    Args:
+        prefix: What was typed.
+        store: Of what; by default that of the working directory.
+    """
+    entries = (store or Store.find()).runs_like(prefix, LIMIT)
+    return [(entry.id[:SHOWN_DIGITS], f"{entry.command} {entry.candidate} {entry.date}") for entry in entries]
+
+
+def show_run(run: str | None = None, *, store: Store | None = None) -> dict[str, Any]:
     """The record of a run, and under `stored` the files that belong to it.
 
     Args:
-        run: Beginning of its id.
+        run: Beginning of its id; by default that of the latest.
         store: Of what; by default that of the working directory.
 
     Raises:
         InputError: There is no such run, or more than one, or its record is damaged.
     """
     place = store or Store.find()
+    if run is None:
+        latest = place.runs(1)
+        if not latest:
+            raise InputError(f"nothing is recorded in `{place.folder}`", hint="`edgeopt quantize` or `gate` records")
+        run = latest[0].id
     record = place.load_record(run)
     return {**record, "warnings": [*record.get("warnings", []), *place.warnings]} if place.warnings else record
 
@@ -59,8 +80,9 @@ def trace_lineage(named: str, *, store: Store | None = None) -> dict[str, Any]:
         InputError: Nothing of that name was recorded, or more than one thing.
     """
     place = store or Store.find()
-    lineage = place.lineage(_digest_of_file(Path(named), place) if Path(named).is_file() else named)
-    return {**lineage.as_json(), "warnings": place.warnings}
+    is_file = Path(named).is_file()
+    lineage = place.lineage(_digest_of_file(Path(named), place) if is_file else named)
+    return {"named": named if is_file else None, **lineage.as_json(), "warnings": place.warnings}
 
 
 def collect_garbage(
@@ -69,7 +91,7 @@ def collect_garbage(
     """Drop old runs, and then what nothing names.
 
     Args:
-        keep: How many of the latest runs stay; None for all.
+        keep: How many of the latest runs stay, with the cached steps whose results they name; None for all.
         older_than: Runs and cached steps older than that go, as in `30d`; None for none.
         dry_run: Only say what would go.
         store: Of what; by default that of the working directory.
@@ -99,6 +121,14 @@ def seconds_of_age(text: str) -> float:
     if quantity.dimension is not Dimension.SECONDS or quantity.value < 0:
         raise InputError(f"`{text}` is not a time", hint=hint)
     return quantity.value
+
+
+def _store_above(store: Store) -> Path | None:
+    """The nearest store in a folder above; commands do not look there, so that none writes where nobody looks."""
+    if store.folder.name != FOLDER:
+        return None
+    beside = store.folder.absolute().parent
+    return next((folder / FOLDER for folder in beside.parents if (folder / FOLDER / "objects").is_dir()), None)
 
 
 def _digest_of_file(path: Path, store: Store) -> str:

@@ -4,9 +4,11 @@ import json
 import re
 import resource
 import sys
+from dataclasses import replace
 
 import pytest
 
+from edgeopt.cli.runs import complete_runs, complete_runs_and_files
 from edgeopt.store.store import Store
 
 ID = re.compile(r"^[0-9a-f]{12}$")
@@ -105,8 +107,9 @@ def test_the_list_has_a_line_per_run(edgeopt, three):
     rows = [cells for cells in lines if cells and ID.match(cells[0])]
 
     assert (left.code, left.err) == (0, "")
-    assert sorted(cells[3] for cells in rows) == ["compare", "evaluate", "quantize"]
-    assert {cells[4] for cells in rows} == {"model.int8.onnx"}
+    assert {cells[4] for cells in rows} <= {"s", "min"}
+    assert sorted(cells[5] for cells in rows) == ["compare", "evaluate", "quantize"]
+    assert {cells[6] for cells in rows} == {"model.int8.onnx"}
     assert len(left.out.split("f1 ")) > 1
 
 
@@ -121,7 +124,44 @@ def test_the_list_is_cut_at_a_limit_that_is_said(edgeopt, three):
 def test_an_empty_list_says_so(edgeopt, record):
     left = edgeopt("runs", "list")
 
-    assert (left.code, left.out, left.err) == (0, "nothing is recorded in .edgeopt\n", "")
+    assert (left.code, left.out.splitlines()[0], left.err) == (0, "nothing is recorded in .edgeopt", "")
+
+
+def test_an_empty_list_tells_how_to_see_the_record_of_a_folder_above(edgeopt, three, folder, monkeypatch):
+    (folder / "below").mkdir()
+    monkeypatch.chdir(folder / "below")
+    left = edgeopt("runs", "list")
+
+    assert left.out.splitlines()[1].endswith(f"EDGEOPT_STORE='{folder / '.edgeopt'}' edgeopt runs list")
+
+
+def test_a_gate_of_a_configuration_elsewhere_is_recorded_beside_it(edgeopt, record, folder, monkeypatch):
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+
+    assert edgeopt("gate", "--config", "../edgeopt.toml").code == 0
+    assert list(folder.joinpath("here").iterdir()) == []
+    assert commands(record) == ["gate"]
+    assert edgeopt("runs", "list").out.startswith("nothing is recorded in .edgeopt\n")
+
+
+def test_the_variable_names_the_store_whatever_the_configuration(edgeopt, record, folder, monkeypatch):
+    monkeypatch.setenv("EDGEOPT_STORE", "named")
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+
+    assert edgeopt("gate", "--config", "../edgeopt.toml").code == 0
+    assert commands(Store(folder / "here" / "named")) == ["gate"]
+
+
+def test_the_demo_is_recorded_where_its_configuration_lies(edgeopt, record, folder):
+    arguments = ("demo", "-o", "shown", "-q")
+    assert edgeopt(*arguments, "--no-record").code == 0
+    assert not (folder / "shown" / ".edgeopt" / "objects").exists()
+
+    assert edgeopt(*arguments).code == 0
+    assert commands(Store(folder / "shown" / ".edgeopt")) == ["gate"]
+    assert not record.folder.exists()
 
 
 @pytest.mark.parametrize("command", ["quantize", "evaluate", "compare"])
@@ -130,8 +170,49 @@ def test_a_run_is_shown_as_its_command_did(edgeopt, three, command):
     left = edgeopt("runs", "show", entry.id[:8])
 
     assert left.code == 0
+    assert left.out.startswith(f"run      {command}, 20")
     assert "accuracy" in left.out if command != "quantize" else "scheme" in left.out
     assert edgeopt("runs", "show", entry.id, "--json").json["command"] == command
+
+
+def test_without_an_id_the_latest_run_is_shown(edgeopt, three):
+    latest = three.runs()[0]
+
+    assert edgeopt("runs", "show", "--json").json == edgeopt("runs", "show", latest.id, "--json").json
+
+
+def test_ids_of_runs_are_completed(edgeopt, three):
+    run = three.runs()[0].id
+    words = [entry.value for entry in complete_runs(None, None, run[:4])]
+
+    assert words == [run[:12]]
+    assert complete_runs(None, None, "")[0].help.startswith(three.runs()[0].command)
+    assert complete_runs_and_files(None, None, "mod")[-1].type == "file"
+
+
+def test_where_runs_cannot_be_read_nothing_is_completed(edgeopt, record, folder):
+    record.folder.write_text("no folder")
+    (folder / "here").mkdir()
+
+    assert complete_runs(None, None, "") == []
+    record.folder.unlink()
+    record.folder.mkdir()
+    record.objects.folder.write_text("no folder either")
+    assert complete_runs(None, None, "") == []
+
+
+def test_an_accepted_run_is_marked_in_the_list_and_where_it_is_shown(edgeopt, three):
+    entry = three.runs()[0]
+    accepted = {"by": "Ada", "date": "2026-11-25T12:00:00+00:00", "reason": "release 1", "config": "edgeopt.toml"}
+    run = three.load_run(entry.id)
+    marked = three.add_run(replace(run, own={**run.own, "accepted": accepted}), {})
+    left, shown = edgeopt("runs", "list"), edgeopt("runs", "show", marked.id)
+
+    assert left.out.count("Ada, 2026-11-25") == 1
+    assert "accepted" in left.out.splitlines()[1]
+    assert "accepted  by Ada, 2026-11-25 for edgeopt.toml: release 1" in shown.out
+    assert {run["id"]: run["accepted"] for run in edgeopt("runs", "list", "--json").json["runs"]}[marked.id] == accepted
+    assert edgeopt("runs", "show", marked.id, "--json").json["accepted"] == accepted
 
 
 def test_a_shown_run_is_one_that_the_gate_judges(edgeopt, three, folder):

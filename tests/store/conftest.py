@@ -47,6 +47,26 @@ def make_artifact(tmp_path: Path) -> MakeArtifact:
 
 
 @pytest.fixture
+def acceptance() -> Callable[..., dict[str, str]]:
+    """What `gate --accept` notes in its run on some day of November 2026."""
+
+    def make(day: int, config: str = "edgeopt.toml", by: str = "Ada") -> dict[str, str]:
+        return {"by": by, "date": DATE.format(day=day), "reason": f"release {day}", "config": config}
+
+    return make
+
+
+@pytest.fixture
+def judged_on() -> Callable[..., dict[str, Any]]:
+    """What a run notes of the samples that it judged on."""
+
+    def make(rows: str = "e" * 64, sha256: str = "d" * 64, source: str = "eval.npz") -> dict[str, Any]:
+        return {"source": source, "sha256": sha256, "rows": rows, "n": 899, "part": "confirm"}
+
+    return make
+
+
+@pytest.fixture
 def make_run() -> MakeRun:
     """A run of some day about some artifacts, the last of them the candidate."""
 

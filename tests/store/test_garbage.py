@@ -152,6 +152,38 @@ def test_cached_steps_keep_their_artifacts_and_go_by_age(store, collect, make_ar
     assert store.cached_step("key") is None
 
 
+def test_steps_whose_result_no_run_names_go_when_the_number_of_runs_is_bounded(store, collect, make_run, make_artifact):
+    named, unnamed = make_artifact("named.onnx"), make_artifact("unnamed.onnx")
+    for day in (1, 2):
+        store.add_run(make_run(named, day=day), {"candidate": named.path})
+    for artifact in (named, unnamed):
+        store.remember_step(artifact.path.name, artifact, {})
+
+    assert collect(keep=2).steps == 0
+    assert collect(keep=1).steps == 1
+    assert store.cached_step("unnamed.onnx") is None
+    assert store.cached_step("named.onnx")
+    assert collect(keep=0).steps == 1
+    assert list(store.objects) == []
+
+
+def test_a_lineage_that_only_a_dropped_step_told_is_dropped_with_it(
+    store, collect, make_run, make_artifact, monkeypatch
+):
+    plain = make_artifact("a.onnx")
+    monkeypatch.setattr("edgeopt.store.store._now", lambda: "2026-11-10T12:00:00+00:00")
+    store.remember_step("key", make_artifact("a.onnx", parent="b" * 64, step="quantize"), {})
+    store.add_run(make_run(plain, day=20), {"candidate": plain.path})
+    assert store.lineage(plain.sha256).chain[-1].made.step == "quantize"
+
+    assert collect(on=20, older_than_seconds=9 * DAY).steps == 1
+    before = store.lineage(plain.sha256)
+    store.rebuild()
+
+    assert before.chain[-1].made is None
+    assert store.lineage(plain.sha256) == before
+
+
 def test_a_run_that_a_killed_writer_wrote_whole_is_taken_in(store, collect, make_run):
     entry = store.add_run(make_run(), {})
     content = store.objects.read(entry.id).replace(b"2026-11-01", b"2026-11-02")

@@ -11,19 +11,34 @@ from edgeopt.store.step import step_key
 from edgeopt.store.store import Store
 from edgeopt.store.tables import SCHEMA
 
-TABLES = ("runs", "artifacts", "run_artifacts", "steps")
+TABLES = ("runs", "artifacts", "run_artifacts", "steps", "looks")
+SCHEMA_1 = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, date TEXT, command TEXT, edgeopt TEXT, machine TEXT, candidate TEXT, headline TEXT
+);
+CREATE TABLE artifacts (
+    sha256 TEXT PRIMARY KEY, path TEXT, format TEXT, size_bytes INTEGER, lineage TEXT, made_by TEXT
+);
+CREATE TABLE run_artifacts (run TEXT, artifact TEXT, role TEXT, PRIMARY KEY (run, artifact, role));
+CREATE TABLE steps (key TEXT PRIMARY KEY, date TEXT, artifact TEXT, record TEXT, details TEXT);
+CREATE INDEX runs_by_date ON runs (date);
+CREATE INDEX runs_of_artifact ON run_artifacts (artifact);
+PRAGMA user_version = 1;
+"""
 AGAIN = "was made again from its objects: 3 run(s)"
 
 
 @pytest.fixture
 def filled(store, make_run, make_artifact):
-    """Three runs and a cached step, of which the second run tells the lineage of `b.onnx`."""
+    """Three runs and a cached step; the second run tells the lineage of `b.onnx`, the third was accepted."""
     a = make_artifact("a.onnx")
     b = make_artifact("b.onnx")
     made = make_artifact("b.onnx", parent=a.sha256, step="quantize", options={"scheme": "int8"}, seed=3)
     store.add_run(make_run(a, b, day=1), {"baseline": a.path, "candidate": b.path})
     store.add_run(make_run(a, made, day=2, command="quantize"), {})
-    store.add_run(make_run(b, day=3, command="evaluate"), {})
+    accepted = {"by": "Ada", "date": "2026-11-03T13:00:00+00:00", "reason": "release 1", "config": "edgeopt.toml"}
+    judged = {"source": "eval.npz", "sha256": "d" * 64, "rows": "e" * 64, "n": 899, "part": "confirm"}
+    store.add_run(make_run(b, day=3, command="gate", accepted=accepted, judged=judged), {})
     store.remember_step(step_key(input_sha256=a.sha256, step="s", options={}, versions={}), b, {"kept": ["node"]})
     return store
 
@@ -60,7 +75,7 @@ def drop_table(path):
 def test_the_index_is_in_wal_mode_and_has_a_schema_number(filled):
     with closing(sqlite3.connect(filled.folder / "index.sqlite3")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,) == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA,) == (2,)
 
 
 def test_rebuilding_gives_the_same_index(filled):
@@ -122,13 +137,31 @@ def test_an_index_of_an_older_schema_is_made_again(filled):
     assert again.warnings[0].endswith(AGAIN)
 
 
+def test_an_index_of_schema_1_is_made_again_with_what_it_did_not_know(filled):
+    path = filled.folder / "index.sqlite3"
+    listed, before = filled.runs(), rows(filled)
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCHEMA_1)
+        old = [(entry.id, entry.date, "", "", "", "", "{}") for entry in listed]
+        connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", old)
+        connection.commit()
+    again = Store(filled.folder)
+
+    assert again.latest_accepted("edgeopt.toml").accepted["by"] == "Ada"
+    assert again.looks("d" * 64, "e" * 64) == 1
+    assert again.runs() == listed
+    assert rows(again) == before
+    assert [warning.endswith(AGAIN) for warning in again.warnings] == [True]
+
+
 def test_an_index_of_a_newer_edgeopt_is_refused(filled, make_run):
     with closing(sqlite3.connect(filled.folder / "index.sqlite3")) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
 
-    with pytest.raises(InputError, match="schema `2`, this edgeopt reads 1"):
+    with pytest.raises(InputError, match="schema `3`, this edgeopt reads 2"):
         filled.runs()
-    with pytest.raises(InputError, match="schema `2`, this edgeopt reads 1"):
+    with pytest.raises(InputError, match="schema `3`, this edgeopt reads 2"):
         filled.add_run(make_run(), {})
 
 
@@ -175,7 +208,12 @@ def test_a_record_of_a_newer_schema_is_left_out_and_named(filled):
         b"[]",
         b"{" * 100_000,
         b'{"schema": 1, "step_key": "k", "date": "d", "details": {}, "made": {"sha256": "../x"}}',
+        b'{"schema": 1, "looks": [["data", "rows"]]}',
+        b'{"schema": 1, "looks": [["data", "rows", 5]]}',
+        b'{"schema": 1, "looks": [["data", "\\ud800", "artifact"]]}',
         b'{"schema": 1, "edgeopt": "0", "command": "bench"}',
+        b'{"schema": 1, "edgeopt": "0", "command": "bench", "environment": {}, "measurements": [], "artifacts": [],'
+        b' "accepted": {"by": 1}, "judged": ["rows"]}',
         b'{"schema": 1, "edgeopt": "0", "command": "\\ud800", "environment": {}, "artifacts": [], "measurements": []}',
         b'{"schema": 1, "edgeopt": "0", "command": "bench", "environment": {}, "measurements": [],'
         b' "artifacts": [{"sha256": 5, "size_bytes": 1e400}]}',

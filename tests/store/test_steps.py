@@ -82,6 +82,55 @@ def test_a_step_whose_artifact_is_gone_or_damaged_counts_as_not_done(store, make
     assert store.cached_step("key")
 
 
+def test_an_artifact_that_was_damaged_without_a_change_of_size_is_written_again(store, make_artifact):
+    artifact = make_artifact("a.onnx", content="weights")
+    store.remember_step("key", artifact, {})
+    path = store.objects.path_of(artifact.sha256)
+    path.chmod(0o644)
+    path.write_text("w31ghts")
+
+    assert store.cached_step("key") is None
+    store.remember_step("key", artifact, {})
+    assert store.cached_step("key")
+    assert store.object_path(artifact.sha256).read_text() == "weights"
+
+
+def test_a_step_is_remembered_while_its_result_lies_elsewhere(store, make_artifact, tmp_path):
+    artifact = make_artifact("a.onnx")
+    elsewhere = artifact.path.rename(tmp_path / "temporary.onnx")
+
+    step = store.remember_step("key", artifact, {}, file=elsewhere)
+
+    assert store.object_path(step.artifact).read_bytes() == elsewhere.read_bytes()
+    assert store.lineage(step.artifact).chain[-1].path == str(artifact.path)
+
+
+def test_an_artifact_that_only_a_step_made_is_traced_to_its_machine(store, make_artifact):
+    artifact = make_artifact("a.onnx", parent="b" * 64, step="quantize", seed=3)
+    environment = {"machine": "0a1b", "versions": {"edgeopt": "0.1.0"}, "date": "2026-11-01"}
+    store.remember_step("key", artifact, {}, environment=environment)
+
+    made = store.lineage(artifact.sha256).chain[-1].made
+
+    assert (made.step, made.seed, made.run) == ("quantize", 3, None)
+    assert made.environment == {"machine": "0a1b", "versions": {"edgeopt": "0.1.0"}}
+
+
+@pytest.mark.parametrize("is_run_first", [False, True])
+def test_the_run_that_made_an_artifact_is_believed_before_the_step(store, make_run, make_artifact, is_run_first):
+    artifact = make_artifact("a.onnx", parent="b" * 64, step="quantize")
+    doings = [
+        lambda: store.remember_step("key", artifact, {}),
+        lambda: store.add_run(make_run(artifact, command="quantize"), {}),
+    ]
+    for do in reversed(doings) if is_run_first else doings:
+        do()
+
+    assert store.lineage(artifact.sha256).chain[-1].made.run.command == "quantize"
+    store.rebuild()
+    assert store.lineage(artifact.sha256).chain[-1].made.run.command == "quantize"
+
+
 def test_an_artifact_that_is_too_large_to_keep_is_not_remembered(store, make_artifact, monkeypatch):
     monkeypatch.setattr(stored_file, "LARGEST_KEPT_BYTES", 5)
 

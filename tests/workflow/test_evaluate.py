@@ -104,7 +104,7 @@ def test_predictions_are_written_with_labels_and_columns(task):
     record = edgeopt.evaluate(task.model, task.data, predictions=path).as_json()
 
     with np.load(path) as archive:
-        assert set(archive.files) == {"scores", "y", "correct", "room"}
+        assert set(archive.files) == {"scores", "y", "correct", "room", "edgeopt"}
         assert archive["correct"].mean() == record["metrics"]["accuracy"]["value"]
     assert record["predictions"] == {"path": str(path), "sha256": sha256_of(path)}
 

@@ -6,6 +6,7 @@ from edgeopt.errors import InputError
 from edgeopt.graph.load import load_onnx, onnx_artifact
 from edgeopt.graph.quantization import quantization_state
 from edgeopt.steps.quantize.step import Quantize
+from edgeopt.workflow import recipe
 from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables, recipe_lineage
 
 
@@ -34,10 +35,24 @@ def test_a_step_or_an_option_that_is_not_known_is_refused(table, message, hint):
 def test_a_recipe_of_no_steps_copies_the_model(small_models, save_model, tmp_path):
     source = save_model(small_models.mlp())
 
-    warnings = apply_recipe((), onnx_artifact(source), tmp_path / "out.onnx", None, seed=0)
+    applied = apply_recipe((), onnx_artifact(source), tmp_path / "out.onnx", None, seed=0)
 
     assert (tmp_path / "out.onnx").read_bytes() == source.read_bytes()
-    assert "calibrated on random inputs" in warnings[0]
+    assert "calibrated on random inputs" in applied.warnings[0]
+
+
+def test_a_recipe_of_no_steps_reads_in_what_lies_beside_the_model(save_external, tmp_path, monkeypatch):
+    source = onnx_artifact(save_external("weights.bin"))
+    output = tmp_path / "elsewhere" / "out.onnx"
+    output.parent.mkdir()
+
+    apply_recipe((), source, output, None, seed=0)
+
+    assert [path.name for path in output.parent.iterdir()] == ["out.onnx"]
+    assert load_onnx(output).graph.initializer == load_onnx(source.path).graph.initializer
+    monkeypatch.setattr(recipe, "_LARGEST_FILE_BYTES", 100)
+    with pytest.raises(InputError, match="do not fit into one ONNX file"):
+        apply_recipe((), source, output, None, seed=0)
 
 
 def test_a_recipe_replaces_an_older_result(small_models, save_model, tmp_path):
@@ -52,10 +67,10 @@ def test_a_recipe_replaces_an_older_result(small_models, save_model, tmp_path):
 def test_a_recipe_that_fails_leaves_the_older_result(small_models, save_model, tmp_path):
     source, output = save_model(small_models.mlp()), tmp_path / "out.onnx"
     output.write_text("older")
-    recipe = (Quantize(target="rpi4"), Quantize(target="rpi4"))
+    twice = (Quantize(target="rpi4"), Quantize(target="rpi4"))
 
     with pytest.raises(InputError, match="is quantized already"):
-        apply_recipe(recipe, onnx_artifact(source), output, None, seed=0)
+        apply_recipe(twice, onnx_artifact(source), output, None, seed=0)
 
     assert output.read_text() == "older"
 

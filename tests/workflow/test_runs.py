@@ -1,6 +1,7 @@
 """Recorded runs: listed, shown, traced and cleaned up."""
 
 import json
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from edgeopt.workflow.gate import gate
 from edgeopt.workflow.inputs import model_artifact
 from edgeopt.workflow.quantize import quantize
 from edgeopt.workflow.record import record_run
-from edgeopt.workflow.runs import collect_garbage, list_runs, seconds_of_age, show_run, trace_lineage
+from edgeopt.workflow.runs import (
+    collect_garbage,
+    list_runs,
+    runs_to_complete,
+    seconds_of_age,
+    show_run,
+    trace_lineage,
+)
 
 DAY = 86_400
 
@@ -49,6 +57,37 @@ def test_a_run_is_shown_as_it_was_recorded(store, three):
     assert record == {**store.load_run(three[0].id).as_json(), "stored": []}
 
 
+def test_without_an_id_the_latest_run_is_shown(store, three):
+    assert show_run(store=store)["environment"]["date"] == three[2].date
+
+
+def test_without_a_run_there_is_none_to_show(store):
+    with pytest.raises(InputError, match="nothing is recorded in"):
+        show_run(store=store)
+
+
+def test_the_list_says_when_it_was_made(store, three):
+    assert datetime.fromisoformat(list_runs(store=store)["date"]).utcoffset() == timedelta(0)
+
+
+def test_an_empty_list_names_a_store_in_a_folder_above(tmp_path, three):
+    above = Store(tmp_path / ".edgeopt")
+    record_run(Run(command="bench", environment={}, artifacts=(), measurements=()), store=above)
+    below = tmp_path / "a" / "b"
+
+    assert list_runs(store=Store(below / ".edgeopt"))["above"] == str(above.folder)
+    assert list_runs(store=Store(below / "named otherwise"))["above"] is None
+    assert list_runs(store=above)["above"] is None
+
+
+def test_ids_are_completed_with_what_they_are_the_latest_first(store, three):
+    completed = runs_to_complete("", store=store)
+
+    assert completed[0] == (three[2].id[:12], f"bench  {three[2].date}")
+    assert runs_to_complete(three[0].id[:6], store=store)[0][0] == three[0].id[:12]
+    assert runs_to_complete("*", store=store) == []
+
+
 def test_what_befell_the_store_is_told_with_the_run(store, three):
     (store.folder / "index.sqlite3").unlink()
 
@@ -60,8 +99,9 @@ def test_a_quantized_model_is_traced_by_its_file_its_digest_and_its_run(task, st
     entry = record_run(made.run, store=store).entry
     by_file = trace_lineage(str(made.artifact.path), store=store)
 
-    assert trace_lineage(made.artifact.sha256[:10], store=store) == by_file
-    assert trace_lineage(entry.id, store=store) == by_file
+    assert by_file["named"] == str(made.artifact.path)
+    assert trace_lineage(made.artifact.sha256[:10], store=store) == {**by_file, "named": None}
+    assert trace_lineage(entry.id, store=store) == {**by_file, "named": None}
     source, result = by_file["chain"]
     assert (source["sha256"], source["made"]) == (made.source.sha256, None)
     assert (result["sha256"], result["path"]) == (made.artifact.sha256, str(made.artifact.path))

@@ -1,0 +1,1 @@
+"""Simulations that hold the verdicts of edgeopt.judge to what they promise."""
