@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from edgeopt.workflow.gate import gate as gate
     from edgeopt.workflow.init import init as init
     from edgeopt.workflow.inspect import inspect as inspect
+    from edgeopt.workflow.plan_gate import plan_gate as plan_gate
     from edgeopt.workflow.quantize import quantize as quantize
 
-_COMMANDS = ("bench", "compare", "doctor", "evaluate", "gate", "init", "inspect", "quantize")
+_COMMANDS = ("bench", "compare", "doctor", "evaluate", "gate", "init", "inspect", "plan_gate", "quantize")
 
 __all__ = ["__version__", *_COMMANDS]  # noqa: PLE0604  the names are strings
 

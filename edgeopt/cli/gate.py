@@ -17,6 +17,7 @@ from edgeopt.cli.options import Output, cluster_option, measuring, no_cache_opti
 @click.option("--baseline", metavar="RUN.json|ID", help="A run to hold the candidate against.")
 @click.option("--rule", "rules", multiple=True, help="A rule besides those of the configuration.")
 @cluster_option
+@click.option("--plan", is_flag=True, help="Say what the rules need and the chance that they pass; measure nothing.")
 @click.option("--accept", is_flag=True, help="Keep what was measured, and its model, as the new baseline.")
 @click.option("--by", metavar="WHO", help="Who accepts it. [default: the user that CI names, else yours]")
 @click.option("--reason", metavar="WHY", help="Why it is accepted; needed where a baseline is replaced.")
@@ -39,6 +40,7 @@ def command(
     summary: str | None,
     force: bool,
     no_cache: bool,
+    plan: bool,
     output: Output,
     **options: Any,
 ) -> None:
@@ -50,6 +52,11 @@ def command(
     Exit code 0: all rules passed; 3: a rule failed; 4: a rule is undecided, with what would decide it.
     Reports are written whatever the verdict.
     """
+    if plan:
+        from edgeopt.cli.gate_plan import answer_plan
+
+        answer_plan(output, runs, reports={"junit": junit, "markdown": markdown, "summary": summary}, **options)
+        return
     from edgeopt.core.config import CONFIG_NAME
     from edgeopt.report.gate_files import gate_files
     from edgeopt.workflow.gate import gate

@@ -13,6 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.judge.binomial import binomial_cdf
+
 CONFIDENCE = 0.95
 POWER = 0.80
 # Halving (-1, 1) sixty times leaves 2e-18, below the spacing of doubles near any share that matters.
@@ -67,7 +69,7 @@ def exact_upper(successes: int, n: int, confidence: float = CONFIDENCE) -> float
     low, high = successes / n, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _binomial_cdf(successes, n, middle) > (1 - confidence) / 2:
+        if binomial_cdf(successes, n, middle) > (1 - confidence) / 2:
             low = middle
         else:
             high = middle
@@ -197,15 +199,6 @@ def _tango_lower(losses: int, gains: int, n: int, z: float) -> float:
         else:
             high = middle
     return low
-
-
-def _binomial_cdf(successes: int, n: int, share: float) -> float:
-    """P(X <= successes) with X ~ Binomial(n, share), for `share` in (0, 1)."""
-    log_peak = math.lgamma(n + 1) - math.lgamma(successes + 1) - math.lgamma(n - successes + 1)
-    log_peak += successes * math.log(share) + (n - successes) * math.log1p(-share)
-    counts = np.arange(successes, 0, -1, dtype=np.float64)
-    ratios = np.cumprod(counts / (n - counts + 1) * ((1 - share) / share))
-    return math.exp(log_peak) * (1 + float(ratios.sum()))
 
 
 def _upper_terms(first: int, trials: int) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from edgeopt.judge.rules import Rule
 from edgeopt.judge.second_look import least_effect, looks_at, second_samples
 from edgeopt.units import Dimension
 
-_QUANTILES = {"p50": 0.5, "median": 0.5, "p90": 0.9}
+QUANTILES = {"p50": 0.5, "median": 0.5, "p90": 0.9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def latency_finding(rule: Rule, evidence: Evidence) -> Finding:
         value = own.samples[0][0]
         estimate = Estimate(value=value, interval=lambda _: _stated_interval(own), basis="an estimate")
     else:
-        latency, quantile = _as_latency(own), _QUANTILES[rule.statistic]
+        latency, quantile = _as_latency(own), QUANTILES[rule.statistic]
         estimate = Estimate(
             value=latency.quantile(quantile),
             interval=lambda confidence: quantile_interval(
@@ -67,7 +67,7 @@ def latency_finding(rule: Rule, evidence: Evidence) -> Finding:
             basis=_processes(latency),
         )
     limit = rule.quantity.value
-    second = _as_latency(own).second_look().quantile(_QUANTILES[rule.statistic]) if looks_at(own) > 1 else None
+    second = _as_latency(own).second_look().quantile(QUANTILES[rule.statistic]) if looks_at(own) > 1 else None
     return Finding(
         estimate=estimate, limit=limit, shown_value=estimate.value, shown_limit=limit, origin=own.origin, second=second
     )
@@ -98,7 +98,7 @@ def _against_baseline(rule: Rule, evidence: Evidence, own: Measurement) -> Findi
     reason = unlike(own, other, evidence)
     if reason:
         return Finding(missing=reason)
-    first, second, quantile = _as_latency(other), _as_latency(own), _QUANTILES[rule.statistic]
+    first, second, quantile = _as_latency(other), _as_latency(own), QUANTILES[rule.statistic]
     before, after = first.quantile(quantile), second.quantile(quantile)
     factor = 1.0 if rule.quantity.dimension is Dimension.PERCENT else before
     is_paired, calls = _are_by_turns(first, second), min(first.calls, second.calls)

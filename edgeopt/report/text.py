@@ -23,6 +23,7 @@ from edgeopt.report.figures import (
     score_text,
     size_cells,
 )
+from edgeopt.report.plan_text import PLAN_VIEWS
 from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
 from edgeopt.report.soak_text import soak_parts
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
@@ -225,6 +226,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
+    **PLAN_VIEWS,
     **RECORD_VIEWS,
 }
 

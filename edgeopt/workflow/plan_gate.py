@@ -1,0 +1,209 @@
+"""`edgeopt gate --plan`: what the rules need, before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeopt._version import __version__
+from edgeopt.core.artifact import Artifact
+from edgeopt.core.config import CONFIG_NAME, Config, load_config
+from edgeopt.core.dataset import Array, Dataset, split_dataset
+from edgeopt.core.measurement import Origin
+from edgeopt.core.profiles import load_target
+from edgeopt.core.run import SCHEMA
+from edgeopt.errors import EdgeoptError, InputError
+from edgeopt.judge.plan.history import History
+from edgeopt.judge.plan.nouns import RulePlan
+from edgeopt.judge.plan.outline import Situation
+from edgeopt.judge.plan.rules import plan_rules
+from edgeopt.judge.rules import HOST, Rule, parse_rule
+from edgeopt.measure.duration import expected_seconds
+from edgeopt.measure.latency import PROCESSES
+from edgeopt.store.store import Store
+from edgeopt.workflow.inputs import Named, model_artifact
+from edgeopt.workflow.measured_pair import require_answers
+from edgeopt.workflow.plan_evidence import given_history, stored_histories
+
+_PAIR = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePlan:
+    """What `plan_gate` gives.
+
+    Attributes:
+        rules: What each rule needs, in the order of the rules.
+        samples: Samples that the next gate judges; None without data.
+        processes: Fresh processes that it times in.
+        histories: Names of the earlier runs that were at hand.
+        warnings: What the user should know.
+    """
+
+    rules: tuple[RulePlan, ...]
+    samples: int | None
+    processes: int
+    histories: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints. It is no run: it holds no measurement, and every figure of it is an estimate."""
+        return {
+            "schema": SCHEMA,
+            "edgeopt": __version__,
+            "command": "gate",
+            "origin": Origin.ESTIMATED.value,
+            "samples": self.samples,
+            "processes": self.processes,
+            "histories": list(self.histories),
+            "plan": [rule.as_json() for rule in self.rules],
+            "warnings": list(self.warnings),
+        }
+
+
+def plan_gate(
+    *runs: Named,
+    config: Named | None = None,
+    baseline: Named | None = None,
+    rules: Sequence[str] = (),
+    seed: int = 0,
+    store: Store | None = None,
+) -> GatePlan:
+    """Say what every rule needs, without running a model, timing or writing anything.
+
+    Args:
+        runs: Records that tell of earlier measurements; those of the store are asked after them.
+        config: The configuration; by default ./edgeopt.toml.
+        baseline: A run record to hold the candidate against; by default that of the configuration, else the original.
+        rules: Rules besides those of the configuration.
+        seed: Seed of the calibration draw, which takes samples from those that are judged.
+        store: The record of earlier runs; by default that of the working directory.
+
+    Raises:
+        InputError: A rule, a record, the configuration or the data is not usable; all rules that cannot be used are
+            listed at once.
+    """
+    path = Path(config or CONFIG_NAME)
+    settings = load_config(path) if config or path.exists() or not runs else None
+    model = model_artifact(path.parent / settings.model.path) if settings else None
+    data = _data(settings, path.parent, model)
+    demands = _usable([*(settings.gate.rules if settings else ()), *rules], data, has_data=settings is not None)
+    judged = _judged(settings, data, seed)
+    place, warnings = store or Store.find(), list[str]()
+    held = _held(baseline, settings, path, place)
+    given = given_history([Path(run) for run in runs], place) if runs else None
+    if settings is None:
+        _require_columns(demands, given)
+    histories = [history for history in (given, held) if history]
+    histories += stored_histories(model.sha256, place, warnings) if model else []
+    situation = replace(
+        _at_hand(judged, given, columns={rule.slice_column for rule in demands if rule.slice_column}),
+        processes=settings.bench.processes if settings else PROCESSES,
+        held_processes=_timed_processes(held),
+        histories=tuple(histories),
+        seconds=lambda count, call: expected_seconds(_PAIR, count, call_seconds=call),
+    )
+    if judged is not None and not len(judged):
+        warnings.append(f"no sample of `{judged.source}` is left to judge on: calibration takes them all")
+    return GatePlan(
+        rules=plan_rules(demands, situation),
+        samples=situation.samples,
+        processes=situation.processes,
+        histories=tuple(history.name for history in histories),
+        warnings=(*warnings, *place.warnings),
+    )
+
+
+def _data(settings: Config | None, folder: Path, model: Artifact | None) -> Dataset | None:
+    """The data as it lies there: rows, labels and columns count, not what a model would make of the samples."""
+    if settings is None or settings.data is None or model is None:
+        return None
+    from edgeopt.data.read import read_dataset
+
+    source = settings.data.path
+    is_module = ":" in source and not source.partition(":")[0].endswith(".py")
+    return replace(read_dataset(source if is_module else str(folder / source), model.inputs), inputs={})
+
+
+def _judged(settings: Config | None, data: Dataset | None, seed: int) -> Dataset | None:
+    """The samples that the next gate judges: those of part `confirm`, or all, less those that calibrate."""
+    if settings is None or settings.data is None or data is None:
+        return None
+    return split_dataset(data, samples=settings.data.samples, seed=seed).judged
+
+
+def _usable(texts: Sequence[str], data: Dataset | None, *, has_data: bool) -> tuple[Rule, ...]:
+    """The rules, each of which can be used here.
+
+    Args:
+        texts: What they say.
+        data: What is judged.
+        has_data: Whether data is looked for at all: records tell of their own.
+    """
+    if not texts:
+        raise InputError(
+            "there is no rule to plan", hint='add `rules = ["accuracy >= baseline - 0.5 pt"]` under [gate]'
+        )
+    rules, faults = [], []
+    for text in texts:
+        try:
+            rule = parse_rule(text)
+            load_target(rule.target)
+            if has_data:
+                require_answers([rule], data)
+            rules.append(rule)
+        except EdgeoptError as error:
+            faults.append(error)
+    if faults:
+        message = "; ".join(dict.fromkeys(fault.message for fault in faults))
+        raise InputError(message, hint=" | ".join(dict.fromkeys(fault.hint for fault in faults if fault.hint)))
+    return tuple(rules)
+
+
+def _require_columns(rules: Sequence[Rule], given: History | None) -> None:
+    """Refuse slices that the given predictions do not have."""
+    predictions = given.evidence.candidate.predictions if given and given.evidence else None
+    if predictions is None:
+        return
+    lacking = [rule for rule in rules if rule.slice_column and rule.slice_column not in predictions.columns]
+    if lacking:
+        told = [f"rule `{rule.text}`: the predictions have no column `{rule.slice_column}`" for rule in lacking]
+        raise InputError("; ".join(told), hint=f"their columns: {', '.join(sorted(predictions.columns)) or 'none'}")
+
+
+def _held(baseline: Named | None, settings: Config | None, config: Path, store: Store) -> History | None:
+    """The recorded baseline, where there is one; one that the configuration names may not be there yet."""
+    if baseline:
+        return given_history([Path(baseline)], store, is_judged=False)
+    named = config.parent / settings.gate.baseline if settings and settings.gate.baseline else None
+    return given_history([named], store, is_judged=False) if named and named.exists() else None
+
+
+def _timed_processes(held: History | None) -> int:
+    """How many processes a recorded baseline was timed in; 0 where the original is timed by turns."""
+    timed = held.evidence.candidate.find("latency", HOST) if held and held.evidence else None
+    return len(timed.samples) if timed else 0
+
+
+def _at_hand(judged: Dataset | None, given: History | None, *, columns: Iterable[str]) -> Situation:
+    """The samples that the next gate judges: of the data, else those of the records that are given."""
+    if judged is not None:
+        if not len(judged):
+            return Situation(has_labels=judged.labels is not None)
+        counts = {name: _counts(name, judged.columns[name]) for name in columns}
+        return Situation(samples=len(judged), slices=counts, has_labels=judged.labels is not None)
+    predictions = given.evidence.candidate.predictions if given and given.evidence else None
+    if predictions is not None:
+        counts = {name: _counts(name, predictions.columns[name]) for name in columns if name in predictions.columns}
+        return Situation(samples=predictions.n, slices=counts, has_labels=predictions.labels is not None)
+    told = given.comparison.get("n") if given else None
+    return Situation(samples=told if isinstance(told, int) and told > 0 else None)
+
+
+def _counts(name: str, column: Array) -> dict[str, int]:
+    """`column=value` -> samples."""
+    return {f"{name}={value}": int(count) for value, count in zip(*np.unique(column, return_counts=True), strict=True)}
