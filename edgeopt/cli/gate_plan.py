@@ -18,11 +18,15 @@ def answer_plan(output: Output, runs: tuple[str, ...], *, reports: Mapping[str, 
         output: Where the answer goes.
         runs: Records of earlier measurements.
         reports: Files that a verdict would be written to, by option.
-        options: Those of `edgeopt.plan_gate`, and `accept`.
+        options: Those of `edgeopt.plan_gate`, and `accept`, `by` and `reason`.
     """
     from edgeopt.workflow.plan_gate import plan_gate
 
-    writing = [name for name, path in {"accept": options.pop("accept"), **reports}.items() if path]
+    writing = [
+        name
+        for name, path in {**{key: options.pop(key) for key in ("accept", "by", "reason")}, **reports}.items()
+        if path
+    ]
     if writing:
         named = ", ".join(f"`--{name}`" for name in writing)
         raise click.UsageError(f"`--plan` measures nothing, so there is nothing to write for {named}")

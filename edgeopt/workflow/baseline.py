@@ -54,6 +54,15 @@ class Baseline:
         told = self.record.own.get("accepted") if self.record else None
         return told if isinstance(told, dict) else None
 
+    def is_at_hand(self, store: Store) -> bool:
+        """Whether its model is still to be had, so that it can be measured again."""
+        if self.record is None:
+            return False
+        entry = candidate_entry(self.record, where=self.name)
+        digest, path = str(entry["sha256"]), Path(str(entry["path"]))
+        found = _readable(path) if path.is_file() else None
+        return store.objects.has(digest) or (found is not None and found.sha256 == digest)
+
     def artifact(self, store: Store, place: Path) -> Artifact | None:
         """Its model, if it is still to be had: where it lay, else from the record, which is copied to `place`."""
         if self.record is None:

@@ -26,13 +26,12 @@ _MOST_RUNS = 50
 _MOST_RELEVANT = 5
 
 
-def given_history(paths: Sequence[Path], store: Store, *, is_judged: bool = True) -> History:
+def given_history(paths: Sequence[Path], store: Store) -> History:
     """The records that the user gives, as one: they are about one candidate.
 
     Args:
         paths: The records, at least one.
         store: Where predictions may be kept.
-        is_judged: Whether they are given to be judged; else as a baseline.
 
     Raises:
         InputError: A record cannot be read.
@@ -46,8 +45,8 @@ def given_history(paths: Sequence[Path], store: Store, *, is_judged: bool = True
     )
     commands = {record.command for record in records}
     told = replace(merged, command="compare" if "compare" in commands else merged.command)
-    history = _history(told, ", ".join(f"`{path}`" for path in paths), store)
-    return replace(history, is_given=is_judged, is_here=all(map(_is_here, records)))
+    history = history_of(told, ", ".join(f"`{path}`" for path in paths), store)
+    return replace(history, is_given=True, is_here=all(map(_is_here, records)))
 
 
 def stored_histories(model: str, store: Store, warnings: list[str]) -> Iterator[History]:
@@ -69,12 +68,19 @@ def stored_histories(model: str, store: Store, warnings: list[str]) -> Iterator[
         is_about = any(artifact.get("sha256") == model for artifact in run.artifacts)
         if is_about and relevant < _MOST_RELEVANT:
             relevant += 1
-            yield _history(run, name, store)
+            yield history_of(run, name, store)
         elif noise := _noise(run):
             yield History(name=name, noise=noise, processes=_processes(run), is_here=_is_here(run))
 
 
-def _history(run: Run, name: str, store: Store) -> History:
+def history_of(run: Run, name: str, store: Store) -> History:
+    """What one run tells.
+
+    Args:
+        run: The run.
+        name: How it is called in the plan.
+        store: Where predictions may be kept.
+    """
     return History(
         name=name,
         evidence=_evidence(run, store),

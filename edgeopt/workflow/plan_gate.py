@@ -11,23 +11,23 @@ import numpy as np
 
 from edgeopt._version import __version__
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.config import CONFIG_NAME, Config, load_config
+from edgeopt.core.config import CONFIG_NAME, Config, GateTable, load_config
 from edgeopt.core.dataset import Array, Dataset, split_dataset
 from edgeopt.core.measurement import Origin
-from edgeopt.core.profiles import load_target
 from edgeopt.core.run import SCHEMA
-from edgeopt.errors import EdgeoptError, InputError
+from edgeopt.errors import InputError
 from edgeopt.judge.plan.history import History
 from edgeopt.judge.plan.nouns import RulePlan
 from edgeopt.judge.plan.outline import Situation
 from edgeopt.judge.plan.rules import plan_rules
-from edgeopt.judge.rules import HOST, Rule, parse_rule
+from edgeopt.judge.rules import HOST, Rule
 from edgeopt.measure.duration import expected_seconds
 from edgeopt.measure.latency import PROCESSES
 from edgeopt.store.store import Store
+from edgeopt.workflow.baseline import find_baseline
+from edgeopt.workflow.demands import demands_of, require, unanswerable_rules
 from edgeopt.workflow.inputs import Named, model_artifact
-from edgeopt.workflow.measured_pair import require_answers
-from edgeopt.workflow.plan_evidence import given_history, stored_histories
+from edgeopt.workflow.plan_evidence import given_history, history_of, stored_histories
 
 _PAIR = 2
 
@@ -70,6 +70,7 @@ def plan_gate(
     config: Named | None = None,
     baseline: Named | None = None,
     rules: Sequence[str] = (),
+    cluster: str | None = None,
     seed: int = 0,
     store: Store | None = None,
 ) -> GatePlan:
@@ -78,10 +79,12 @@ def plan_gate(
     Args:
         runs: Records that tell of earlier measurements; those of the store are asked after them.
         config: The configuration; by default ./edgeopt.toml.
-        baseline: A run record to hold the candidate against; by default that of the configuration, else the original.
+        baseline: A run record to hold the candidate against, or the beginning of the id of a recorded run; by default
+            that of the configuration, else the original.
         rules: Rules besides those of the configuration.
+        cluster: Column of samples that depend on each other; by default that of the configuration.
         seed: Seed of the calibration draw, which takes samples from those that are judged.
-        store: The record of earlier runs; by default that of the working directory.
+        store: The record of earlier runs; by default that beside the configuration.
 
     Raises:
         InputError: A rule, a record, the configuration or the data is not usable; all rules that cannot be used are
@@ -91,19 +94,22 @@ def plan_gate(
     settings = load_config(path) if config or path.exists() or not runs else None
     model = model_artifact(path.parent / settings.model.path) if settings else None
     data = _data(settings, path.parent, model)
-    demands = _usable([*(settings.gate.rules if settings else ()), *rules], data, has_data=settings is not None)
+    policy = settings.gate if settings else GateTable()
+    demands, faults = demands_of([*policy.rules, *rules], policy.waiver)
+    require([*faults, *(unanswerable_rules(demands, data) if settings else ())])
     judged = _judged(settings, data, seed)
-    place, warnings = store or Store.find(), list[str]()
-    held = _held(baseline, settings, path, place)
+    place, warnings = store or Store.find(path.parent), _cluster_warnings(settings, cluster)
+    held = find_baseline(baseline, settings, path, place, accept=False)
+    kept = history_of(held.record, f"baseline `{held.name}`", place) if held and held.record else None
     given = given_history([Path(run) for run in runs], place) if runs else None
     if settings is None:
         _require_columns(demands, given)
-    histories = [history for history in (given, held) if history]
+    histories = [history for history in (given, kept) if history]
     histories += stored_histories(model.sha256, place, warnings) if model else []
     situation = replace(
         _at_hand(judged, given, columns={rule.slice_column for rule in demands if rule.slice_column}),
         processes=settings.bench.processes if settings else PROCESSES,
-        held_processes=_timed_processes(held),
+        held_processes=0 if held and held.is_at_hand(place) else _timed_processes(kept),
         histories=tuple(histories),
         seconds=lambda count, call: expected_seconds(_PAIR, count, call_seconds=call),
     )
@@ -136,32 +142,10 @@ def _judged(settings: Config | None, data: Dataset | None, seed: int) -> Dataset
     return split_dataset(data, samples=settings.data.samples, seed=seed).judged
 
 
-def _usable(texts: Sequence[str], data: Dataset | None, *, has_data: bool) -> tuple[Rule, ...]:
-    """The rules, each of which can be used here.
-
-    Args:
-        texts: What they say.
-        data: What is judged.
-        has_data: Whether data is looked for at all: records tell of their own.
-    """
-    if not texts:
-        raise InputError(
-            "there is no rule to plan", hint='add `rules = ["accuracy >= baseline - 0.5 pt"]` under [gate]'
-        )
-    rules, faults = [], []
-    for text in texts:
-        try:
-            rule = parse_rule(text)
-            load_target(rule.target)
-            if has_data:
-                require_answers([rule], data)
-            rules.append(rule)
-        except EdgeoptError as error:
-            faults.append(error)
-    if faults:
-        message = "; ".join(dict.fromkeys(fault.message for fault in faults))
-        raise InputError(message, hint=" | ".join(dict.fromkeys(fault.hint for fault in faults if fault.hint)))
-    return tuple(rules)
+def _cluster_warnings(settings: Config | None, cluster: str | None) -> list[str]:
+    column = cluster or (settings.data.cluster if settings and settings.data else None)
+    told = "of one value depend on each other, so that more samples are needed than the plan says"
+    return [f"the plan counts samples as independent; those of column `{column}` {told}"] if column else []
 
 
 def _require_columns(rules: Sequence[Rule], given: History | None) -> None:
@@ -173,14 +157,6 @@ def _require_columns(rules: Sequence[Rule], given: History | None) -> None:
     if lacking:
         told = [f"rule `{rule.text}`: the predictions have no column `{rule.slice_column}`" for rule in lacking]
         raise InputError("; ".join(told), hint=f"their columns: {', '.join(sorted(predictions.columns)) or 'none'}")
-
-
-def _held(baseline: Named | None, settings: Config | None, config: Path, store: Store) -> History | None:
-    """The recorded baseline, where there is one; one that the configuration names may not be there yet."""
-    if baseline:
-        return given_history([Path(baseline)], store, is_judged=False)
-    named = config.parent / settings.gate.baseline if settings and settings.gate.baseline else None
-    return given_history([named], store, is_judged=False) if named and named.exists() else None
 
 
 def _timed_processes(held: History | None) -> int:

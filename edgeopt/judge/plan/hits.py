@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from edgeopt.core.measurement import Origin
-from edgeopt.judge.accuracy_findings import SMALLEST_SLICE
 from edgeopt.judge.plan.history import Pairs, counted_flips, paired_hits, recorded_share
 from edgeopt.judge.plan.nouns import Known
 from edgeopt.judge.plan.outline import Outline, Scenario, Situation
@@ -14,6 +13,7 @@ from edgeopt.judge.plan.words import share_text
 from edgeopt.judge.power import Experiment
 from edgeopt.judge.power_shares import Churn, PairedShares, Share
 from edgeopt.judge.rules import Rule
+from edgeopt.judge.slices import SMALLEST_SLICE
 from edgeopt.units import format_points, format_share
 
 # int8 changes 1.0 to 1.2 % of answers, pruning 3 to 7 % (one study, CIFAR-10); the middle one is planned with.

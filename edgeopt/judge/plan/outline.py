@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from edgeopt.judge.accuracy_findings import SMALLEST_SLICE
 from edgeopt.judge.plan.history import History
 from edgeopt.judge.plan.nouns import Known, Unit
 from edgeopt.judge.power import Experiment
 from edgeopt.judge.rules import Rule
+from edgeopt.judge.slices import SMALLEST_SLICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

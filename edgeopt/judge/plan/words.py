@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-from edgeopt.judge.accuracy_findings import SMALLEST_SLICE
 from edgeopt.judge.plan.nouns import Breach, Case, Kind, SlicePlan, Unit
 from edgeopt.judge.power import POWERS
 from edgeopt.judge.rules import RULE_METRICS, Rule
+from edgeopt.judge.slices import SMALLEST_SLICE
 from edgeopt.units import Dimension, format_points, format_quantity, format_seconds
 
 _ENOUGH = POWERS[0]
