@@ -60,7 +60,8 @@ def difference_text(accuracy: Record) -> str:
 
 def size_cells(before: int, after: int) -> Cells:
     """Sizes in bytes, beside each other."""
-    told = f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
+    told = "as large" if after == before else f"{before / after:.2f}x smaller"
+    told = told if after <= before else f"{after / before:.2f}x larger"
     return "size", format_bytes(before), format_bytes(after), told
 
 

@@ -232,8 +232,9 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
 
 
 def _side_by_side(before: int, after: int, record: Record, name: str) -> Table:
-    """Size in bytes, latency and accuracy of the original and of what was made from it."""
-    table = _table("", "original", name, "")
+    """Size in bytes, latency and accuracy of the original, or of an accepted baseline, and of what was made."""
+    is_original = (record.get("baseline") or {}).get("is_original", True)
+    table = _table("", "original" if is_original else "baseline", name, "")
     table.add_row(*size_cells(before, after))
     _add_latency(table, record["latency"])
     for cells in accuracy_cells(record["accuracy"]):

@@ -113,6 +113,11 @@ class BenchResult:
         """The record that `--json` prints."""
         return self.run.as_json()
 
+    def row_figures(self, row: int) -> tuple[Measurement, ...]:
+        """What was measured of the model of a row; of two rows of one model each has its own."""
+        count = len(self.run.measurements) // len(self.rows)
+        return self.run.measurements[row * count : (row + 1) * count]
+
     def latency_json(self) -> dict[str, Any]:
         """The first candidate's latency beside the base's, summed up."""
         sides = {}

@@ -91,7 +91,7 @@ def measured_case(
     def verdict_on_pair(demands: Sequence[Rule], pair: MeasuredPair) -> Verdict:
         return verdict_on(demands, _evidence(pair, recorded, seed, cluster))
 
-    verdict = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
+    verdict, measured = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
     case = Case(
         evidence=_evidence(measured, recorded, seed, cluster),
         measurements=measured.measurements,
