@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all test-torch lint format benchmarks peers clean docs
+.PHONY: help demo test test-all test-torch lint format benchmarks benchmarks-store peers clean docs
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: .venv/base  ## run the main job on the model that ships: quantize, measure, compare, judge
 	$(BIN)/edgeopt demo
@@ -36,6 +36,9 @@ docs: .venv/dev  ## generate docs/cli.md from the commands' own help
 benchmarks: .venv/dev  ## measure edgeopt itself: start-up, cost of quantize, overhead and noise of bench
 	$(BIN)/python -m pytest benchmarks --benchmark-only -q
 	$(BIN)/python benchmarks/noise.py --repeats 20
+
+benchmarks-store: .venv/base  ## load the record: 10,000 runs, 8 writers at once, 100 kills (half an hour)
+	$(BIN)/python benchmarks/store/stress.py
 
 peers: .venv/dev  ## compare with rivals on the same work in the same run
 	$(BIN)/python benchmarks/peers/onnxruntime_quantization.py
