@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgeopt.judge.metrics import METRICS
 from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
 
 Record = dict[str, Any]
@@ -41,6 +40,8 @@ def score_text(metric: str, value: float) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether a task metric lies in [0, 1], so that it reads in per cent; one of the user's own is a plain number."""
+    from edgeopt.judge.metrics import METRICS  # it needs numpy, which a list of runs would wait 0.1 s for
+
     return metric in METRICS and METRICS[metric].is_share
 
 
