@@ -133,7 +133,7 @@ def bench_result(
     comparisons: Sequence[LatencyComparison] = (),
     noise: LatencyComparison | None = None,
     warnings: Sequence[str] = (),
-    soaks: Sequence[SoakRun] = (),
+    soaks: Sequence[SoakRun | None] = (),
 ) -> BenchResult:
     """Rows, comparisons and the record of what was timed.
 
@@ -144,9 +144,8 @@ def bench_result(
         comparisons: Each model but the first against the first.
         noise: The first against itself.
         warnings: What the user should know.
-        soaks: Each model run without a pause, where that was asked for.
+        soaks: Each model run without a pause, where that was asked for; None for one that was not.
     """
-    all_soaks: Sequence[SoakRun | None] = soaks or [None] * len(timings)
     rows = tuple(
         BenchRow(
             artifact=artifact,
@@ -158,11 +157,11 @@ def bench_result(
             summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block),
             soak=soak,
         )
-        for artifact, timing, soak in zip(artifacts, timings, all_soaks, strict=True)
+        for artifact, timing, soak in zip(artifacts, timings, soaks or [None] * len(timings), strict=True)
     )
     record = environment(threads=plan.threads)
     session = f"{record['date']} {secrets.token_hex(4)}"
-    told = [*warnings, *_pattern_warnings(rows), *(text for soak in soaks for text in soak.warnings)]
+    told = [*warnings, *_pattern_warnings(rows), *(text for soak in soaks if soak for text in soak.warnings)]
     roles = ["baseline" if comparisons else "candidate", *["candidate"] * (len(rows) - 1)]
     run = Run(
         command="bench",
