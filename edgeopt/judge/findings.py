@@ -9,6 +9,7 @@ from edgeopt.judge.latency_findings import latency_finding
 from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.rules import RULE_METRICS, Rule
 from edgeopt.judge.second_look import looks_at, second_samples
+from edgeopt.judge.soak_findings import slowdown_finding
 
 
 def findings(rule: Rule, evidence: Evidence) -> list[Finding]:
@@ -21,6 +22,8 @@ def findings(rule: Rule, evidence: Evidence) -> list[Finding]:
         return accuracy_findings(rule, evidence)
     if rule.metric == "latency":
         return [latency_finding(rule, evidence)]
+    if rule.metric == "slowdown":
+        return [slowdown_finding(rule, evidence)]
     return [_plain_finding(rule, evidence)]
 
 

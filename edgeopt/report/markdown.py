@@ -24,7 +24,8 @@ from edgeopt.report.figures import (
 from edgeopt.report.intervals import Interval, intervals_of, rule_interval
 from edgeopt.report.plot import bar_text, forest_svg
 from edgeopt.report.rules import counts_text, model_name, worst_first
-from edgeopt.report.soak import HEADERS, soak_cells, soak_svg, soak_text
+from edgeopt.report.soak import HEADERS, soak_cells, soak_text
+from edgeopt.report.soak_plot import soak_svg
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds
 

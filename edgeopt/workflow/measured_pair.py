@@ -134,7 +134,7 @@ def measure_pair(
         Side(
             sha256=model.sha256,
             machine=machine_identity(),
-            measurements=(*(timing.row_figures(row) if timing else (size_measurement(model),)), *measured),
+            measurements=(*(timing.figures[row] if timing else (size_measurement(model),)), *measured),
             predictions=made,
         )
         for row, (model, measured, made) in enumerate(zip(models, metrics, predictions, strict=True))
@@ -170,7 +170,7 @@ def look_twice(
     def measure_again(_: tuple[Rule, ...]) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
         plan = second_plan(_plan(bench, measured.models, seed))
         timing = time_once(measured.models, plan, report=report)
-        return timing.row_figures(0), timing.row_figures(1)
+        return timing.figures[0], timing.figures[1]
 
     verdict = judge_twice(rules, (measured.original, measured.candidate), pair_verdict, measure_again)
     return verdict, seen
