@@ -43,10 +43,9 @@ class Baseline:
     path: Path | None = None
     record: Run | None = None
 
-    @property
-    def side(self) -> Side | None:
-        """What was recorded of it; None before the first."""
-        return recorded_side(self.record, where=self.name) if self.record else None
+    def side(self, store: Store) -> Side | None:
+        """What was recorded of it, with predictions that the record may keep; None before the first."""
+        return recorded_side(self.record, store, where=self.name) if self.record else None
 
     @property
     def accepted(self) -> dict[str, Any] | None:

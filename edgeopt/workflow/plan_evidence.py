@@ -7,16 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeopt.core.files import sha256_of
-from edgeopt.core.measurement import Measurement
 from edgeopt.core.run import Run, run_from_file
 from edgeopt.errors import InputError
-from edgeopt.judge.evidence import Evidence, Side
+from edgeopt.judge.evidence import Evidence
 from edgeopt.judge.plan.history import History
-from edgeopt.judge.predictions import Predictions
 from edgeopt.measure.environment import machine_identity
 from edgeopt.store.store import Store
-from edgeopt.workflow.prediction_file import read_predictions
+from edgeopt.workflow.gate_case import side_of
 
 _CANDIDATE, _BASELINE = "candidate", "baseline"
 _SHOWN_DIGITS = 12
@@ -99,27 +96,8 @@ def _evidence(run: Run, store: Store) -> Evidence | None:
         return None
     base = roles.get(_BASELINE)
     return Evidence(
-        candidate=_side(roles[_CANDIDATE], measured, store), baseline=_side(base, measured, store) if base else None
+        candidate=side_of(roles[_CANDIDATE], measured, store), baseline=side_of(base, measured, store) if base else None
     )
-
-
-def _side(digest: str, measurements: Sequence[Measurement], store: Store) -> Side:
-    own = tuple(m for m in measurements if m.artifact == digest)
-    return Side(sha256=digest, measurements=own, predictions=_predictions(own, store))
-
-
-def _predictions(measurements: Sequence[Measurement], store: Store) -> Predictions | None:
-    """The predictions that the last record names, where they lie or as the store keeps them; None if they are gone."""
-    files = [m.details["predictions"] for m in measurements if isinstance(m.details.get("predictions"), dict)]
-    if not files:
-        return None
-    path, digest = Path(str(files[-1].get("path"))), str(files[-1].get("sha256"))
-    if path.is_file() and sha256_of(path) == digest:
-        return read_predictions(path)
-    try:
-        return read_predictions(store.object_path(digest))
-    except InputError:
-        return None
 
 
 def _comparison(run: Run) -> dict[str, Any]:
