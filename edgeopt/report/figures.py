@@ -88,8 +88,15 @@ def accuracy_cells(accuracy: Record | None) -> list[Cells]:
         told = f"{difference_text(accuracy)}, {accuracy['verdict']}"
         rows.append((f"{accuracy['metric']}, {accuracy['n']} samples", before, after, told))
     if accuracy["flips"] is not None:
-        told = f"{format_share(accuracy['flip_rate'])} of predictions changed"
+        told = f"{format_share(accuracy['flip_rate'])} of predictions changed{_directions(accuracy)}"
         rows.append(("flips", "", str(accuracy["flips"]), told))
     if accuracy["sqnr_db"] is not None:
         rows.append(("signal to noise", "", f"{accuracy['sqnr_db']:.1f} dB", "of the output"))
     return rows
+
+
+def _directions(accuracy: Record) -> str:
+    """Which way the flips went, where labels tell; those from one wrong class to another went neither."""
+    if accuracy.get("negative_flip_rate") is None or not accuracy["flips"]:
+        return ""
+    return f": {accuracy['losses']} right before, {accuracy['gains']} right now"

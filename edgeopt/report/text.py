@@ -25,6 +25,7 @@ from edgeopt.report.figures import (
 )
 from edgeopt.report.plan_text import PLAN_VIEWS
 from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
+from edgeopt.report.reliability import calibration_cells
 from edgeopt.report.soak_text import soak_parts
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
@@ -145,7 +146,7 @@ def evaluate_view(record: Record) -> RenderableType:
 def compare_view(record: Record) -> RenderableType:
     """Two models on the same samples."""
     table = _table("", "baseline", "candidate", "")
-    for cells in accuracy_cells(record):
+    for cells in (*accuracy_cells(record), *calibration_cells(record.get("calibration"))):
         table.add_row(*cells)
     parts = _slice_parts(record, every=True)
     lines = [Text(printable(line)) for line in facts_of(record)]
