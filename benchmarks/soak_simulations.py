@@ -1,7 +1,8 @@
 """Do the verdicts of a soak hold their level, and find what is planted? Simulated, seeds fixed.
 
-Each draw is what a soak gives: the medians of its windows waver by 2 %, and each remembers the one before by so much;
-resident memory moves in pages. A planted slowdown sets in half-way, a planted leak goes on all the time.
+Each draw is what a soak gives: the medians of its windows waver by 2 %, and each is like the one before by so much
+(autocorrelation); resident memory moves in pages. A planted slowdown sets in half-way, a planted leak goes on all the
+time.
 """
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ def _speed_row(windows: int, memory: float, slowdown: float, draws: int) -> tupl
         covered += soak.ci95[0] <= 1 / (1 + slowdown) <= soak.ci95[1]
         verdicts[soak.verdict] += 1
     planted = f", slower by {slowdown:.0%}" if slowdown else ""
-    return f"{windows} windows, memory {memory}{planted}", f"{covered / draws:.1%}", _told(verdicts, draws), str(draws)
+    return (
+        f"{windows} windows, noise alike by {memory}{planted}",
+        f"{covered / draws:.1%}",
+        _told(verdicts, draws),
+        str(draws),
+    )
 
 
 def _memory_row(name: str, pages: int, leak: float, draws: int) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from edgeopt.judge.means import welch_interval
 from edgeopt.judge.soak_causes import Conditions, cause_of_slowing, cause_of_speeding
 
 # Windows next to each other are alike (heat, clock, neighbours), so each third is cut into this many batches at most,
-# whose means are nearly independent (batch means; Law 2015, Simulation Modeling and Analysis, section 9.5.3). With 5
-# the interval of 600 windows that are alike by 0.8 from one to the next excludes 1 in 6 of 100, with 10 in 8; of 60
-# such windows in 21 and 41, so a short soak on a busy machine cries wolf.
+# whose means are nearly independent (batch means; Law 2015, Simulation Modeling and Analysis, section 9.5.3). 10 would
+# find more, and excluded 1 twice as often where there was nothing; with 5 a short soak on a busy machine still cries
+# wolf (docs/results/soak-simulations.md).
 _BATCHES = 5
 FEWEST_WINDOWS = 6
 UNTOLD = Conditions()

@@ -50,7 +50,7 @@ def window_from_json(record: dict[str, Any]) -> Window:
 
 
 def window_seconds(seconds: float) -> float:
-    """How long a window of a soak of `seconds` is, in seconds: 60 to 600 windows, of 0.1 s at least."""
+    """How long a window of a soak of `seconds` is, in seconds: at most 600 windows, and 60 where each has 0.1 s."""
     usual = max(_SHORTEST_WINDOW_SECONDS, min(_WINDOW_SECONDS, seconds / _USUAL_WINDOWS))
     return max(usual, seconds / _MOST_WINDOWS)
 
