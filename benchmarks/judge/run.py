@@ -3,6 +3,7 @@
 Latency: 10 processes x 20 blocks x 10 calls of a base, a candidate and the base's twin per look; a process shifts each
 by 2 %, a call by 10 % on top; both looks and the pooled verdict, by the code that `bench` and `gate` run.
 Accuracy: rules through `edgeopt.judge.gate.judge`, with predictions on both sides. Coverage: two-sided 95 % intervals.
+Power: the numbers that `gate --plan` names, judged.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from places import RESULTS
 from record import write_result
 
-from judge import accuracy, coverage, latency
+from judge import accuracy, coverage, latency, power
 from judge.table import HEADER, Row
 
 Draws = Callable[[int], int]
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[Draws], list[Row]]] = {
     "latency": lambda draws: latency.rows(equal=draws(1000), slower=draws(500)),
     "accuracy": lambda draws: accuracy.rows(draws=draws(2000)),
     "coverage": lambda draws: coverage.rows(draws=draws(2000), drawn=draws(1000)),
+    "power": lambda draws: power.rows(draws=draws(100_000), slow=draws(4000)),
 }
 
 

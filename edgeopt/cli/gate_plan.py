@@ -18,17 +18,13 @@ def answer_plan(output: Output, runs: tuple[str, ...], *, reports: Mapping[str, 
         output: Where the answer goes.
         runs: Records of earlier measurements.
         reports: Files that a verdict would be written to, by option.
-        options: Those of `edgeopt.plan_gate`, and `accept`, `by` and `reason`.
+        options: Those of `edgeopt.plan_gate`, and what goes with `--accept`.
     """
     from edgeopt.workflow.plan_gate import plan_gate
 
-    writing = [
-        name
-        for name, path in {**{key: options.pop(key) for key in ("accept", "by", "reason")}, **reports}.items()
-        if path
-    ]
+    asked = {**{name: options.pop(name) for name in ("accept", "by", "reason")}, **reports}
+    writing = [f"`--{name}`" for name, value in asked.items() if value]
     if writing:
-        named = ", ".join(f"`--{name}`" for name in writing)
-        raise click.UsageError(f"`--plan` measures nothing, so there is nothing to write for {named}")
+        raise click.UsageError(f"`--plan` measures and writes nothing, so it goes without {', '.join(writing)}")
     result = plan_gate(*runs, seed=output.seed, **options)
     replace(output, is_recording=False).answer(result.as_json(), show="plan")

@@ -8,8 +8,10 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeopt.judge.estimate import ALPHA
+from edgeopt.judge.power_looks import red_after_two_looks
 from edgeopt.judge.student import student_quantile
 
 _NODES = 96
@@ -50,33 +52,37 @@ class Speed:
         deviation: Standard deviation between processes of one process's figure, above 0.
         held: Processes of a baseline that was not timed by turns, which adds its own error (Welch); 0 where the pair
             was timed by turns, or where there is no baseline.
-        least: Slowdown that must be seen before the rule fails, on the same axis; None: the limit alone says.
-        looks: Measurements of so many fresh processes each that must all fail.
+        is_slowdown: Whether it is a ratio to a base that must not be exceeded: then a slowdown counts only from the
+            minimum effect on.
     """
 
     limit: float
     truth: float
     deviation: float
     held: int = 0
-    least: float | None = None
-    looks: int = 1
+    is_slowdown: bool = False
 
     def passes(self, n: int) -> float:
         """The probability that the bound of `n` processes keeps the limit; 0 below 2 processes."""
-        return self._reaches(self.truth - self.limit, n, ALPHA)
+        distance = self.truth - self.limit
+        if self.held:
+            return welch_reaches(distance / self.deviation, n, self.held, level=ALPHA)
+        return bound_reaches(distance, self.deviation / math.sqrt(n), degrees=n - 1, level=ALPHA)
 
     def fails(self, n: int, level: float) -> float:
-        """The probability that `n` processes, and as many fresh ones in each further look, show the limit broken."""
-        least = None if self.least is None else self.truth - self.least
-        return self._reaches(self.limit - self.truth, n, level, least) ** self.looks
+        """The probability that two looks of `n` processes each show the limit broken (see `power_looks`)."""
+        return red_after_two_looks(
+            n,
+            limit=-self.limit / self.deviation,
+            truth=-self.truth / self.deviation,
+            deviation=self.deviation,
+            held=self.held,
+            is_slowdown=self.is_slowdown,
+            level=level,
+        )
 
-    def _reaches(self, distance: float, n: int, level: float, least: float | None = None) -> float:
-        if self.held:
-            return welch_reaches(distance / self.deviation, n, self.held, level=level)
-        return bound_reaches(distance, self.deviation / math.sqrt(n), degrees=n - 1, level=level, least=least)
 
-
-def bound_reaches(distance: float, error: float, *, degrees: int, level: float, least: float | None = None) -> float:
+def bound_reaches(distance: float, error: float, *, degrees: int, level: float) -> float:
     """P(mean - t·s > 0) where the mean is normal around `distance` with standard error `error`, which s estimates.
 
     E[Φ(distance / error - t·S)] over S = sqrt(χ²/ν), by Gauss and Legendre's sum. That is the noncentral t.
@@ -86,15 +92,12 @@ def bound_reaches(distance: float, error: float, *, degrees: int, level: float, 
         error: Standard error, above 0.
         degrees: Degrees of freedom ν; below 1 nothing can be shown.
         level: Of the one-sided bound, in (0, 0.5).
-        least: How far the mean must lie beyond the truth besides, in the same direction; None: anywhere.
     """
     if degrees < 1:
         return 0.0
-    reach, most = student_quantile(1 - 2 * level, degrees), math.inf if least is None else -least / error
-    normal = NormalDist()
+    reach, normal = student_quantile(1 - 2 * level, degrees), NormalDist()
     return sum(
-        weight * normal.cdf(min(distance / error - reach * scale, most))
-        for scale, weight in zip(*_scales(degrees), strict=True)
+        weight * normal.cdf(distance / error - reach * scale) for scale, weight in zip(*_scales(degrees), strict=True)
     )
 
 
@@ -126,9 +129,16 @@ def welch_reaches(distance: float, first: int, second: int, *, level: float) -> 
 def _scales(degrees: int, count: int = _NODES) -> tuple[list[float], list[float]]:
     """Values of sqrt(χ²/ν) and their weights, which sum to 1."""
     spread = _DEVIATIONS / math.sqrt(2 * degrees)
-    nodes, weights = np.polynomial.legendre.leggauss(count)
+    nodes, weights = _nodes(count)
     low, high = max(0.0, 1 - spread), 1 + spread
     scales = low + (high - low) * (nodes + 1) / 2
     logs = (degrees - 1) * np.log(scales) - degrees * scales**2 / 2
     mass = weights * np.exp(logs - logs.max())
     return scales.tolist(), (mass / mass.sum()).tolist()
+
+
+@lru_cache(maxsize=2)
+def _nodes(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where a function on (-1, 1) is asked for, and with which weights, so that their sum is its integral."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return nodes, weights

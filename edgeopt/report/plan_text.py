@@ -39,7 +39,7 @@ PLAN_VIEWS: dict[str, Callable[[Record], RenderableType]] = {"plan": plan_view}
 
 
 def _rows(plan: Record) -> Iterator[Row]:
-    unit = plan["unit"]
+    unit = "per slice" if plan["slices"] else plan["unit"]
     needed = plan["needed"] if plan["cases"] else {"80": None, "95": None}
     never = "never" if plan["cases"] else "?"
     at_hand = "none" if plan["at_hand"] is None else _count(plan["at_hand"], unit)
@@ -84,7 +84,8 @@ def _line(told: str) -> Row:
 def _count(number: int | None, unit: str, otherwise: str = "never") -> str:
     if number is None:
         return otherwise
-    return f"{number:,} {unit.removesuffix('es' if unit == 'processes' else 's') if number == 1 else unit}"
+    single = {"samples": "sample", "processes": "process", "measurements": "measurement"}
+    return f"{number:,} {single.get(unit, unit) if number == 1 else unit}"
 
 
 def _number(number: int | None, otherwise: str) -> str:

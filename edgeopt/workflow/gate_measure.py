@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.config import Config
+from edgeopt.core.config import Config, DataTable
 from edgeopt.core.dataset import Dataset, Split, split_dataset
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
@@ -74,7 +74,7 @@ def measured_case(
         InputError: Model, data, a rule, a step or a column is not usable.
     """
     ground = _ground(settings, folder, faults, seed)
-    require([*faults, *_data_faults(settings, rules, ground.data, cluster)])
+    require([*faults, *data_faults(settings, rules, ground.data, cluster)])
     candidate, applied = _made(ground, folder, seed, report, cache=cache)
     kept = held.artifact(store, _made_path(folder, ground.original, "baseline")) if held else None
     models = (kept or ground.original, candidate)
@@ -125,16 +125,14 @@ def _ground(settings: Config, folder: Path, faults: Sequence[EdgeoptError], seed
     return _Ground(recipe=recipe, original=original, data=data, split=split)
 
 
-def _data(settings: Config, folder: Path, original: Artifact) -> Dataset | None:
-    if settings.data is None:
-        return None
-    source = settings.data.path
-    is_module = ":" in source and not source.partition(":")[0].endswith(".py")
-    located = source if is_module else str(folder / source)
-    return data_for(original, located, preprocess_of(settings))
+def located_data(table: DataTable, folder: Path) -> str:
+    """Where the data of a configuration in `folder` lies; a `module:function` has no folder."""
+    is_module = ":" in table.path and not table.path.partition(":")[0].endswith(".py")
+    return table.path if is_module else str(folder / table.path)
 
 
-def _data_faults(settings: Config, rules: Sequence[Rule], data: Dataset | None, cluster: str) -> list[EdgeoptError]:
+def data_faults(settings: Config, rules: Sequence[Rule], data: Dataset | None, cluster: str) -> list[EdgeoptError]:
+    """Why the data cannot answer some rules, or lacks columns that are named beside them."""
     slices = settings.data.slices if settings.data else ()
     clusters = [cluster] if cluster else []
     return [
@@ -142,6 +140,12 @@ def _data_faults(settings: Config, rules: Sequence[Rule], data: Dataset | None, 
         *missing_columns(slices, data, key="[data] slices"),
         *missing_columns(clusters, data, key="cluster"),
     ]
+
+
+def _data(settings: Config, folder: Path, original: Artifact) -> Dataset | None:
+    if settings.data is None:
+        return None
+    return data_for(original, located_data(settings.data, folder), preprocess_of(settings))
 
 
 def _made(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeopt.core.run import Run, run_from_file
+from edgeopt.core.run import Run
 from edgeopt.errors import InputError
 from edgeopt.judge.evidence import Evidence
 from edgeopt.judge.plan.history import History
 from edgeopt.measure.environment import machine_identity
 from edgeopt.store.store import Store
-from edgeopt.workflow.gate_case import side_of
+from edgeopt.workflow.baseline import Baseline
+from edgeopt.workflow.gate_case import BASELINE, CANDIDATE, judgeable, read_record, side_of
 
-_CANDIDATE, _BASELINE = "candidate", "baseline"
 _SHOWN_DIGITS = 12
 # Older runs of the store are not looked at, and of those about the model no more are opened: the latest that knows is
 # believed.
@@ -23,41 +22,48 @@ _MOST_RUNS = 50
 _MOST_RELEVANT = 5
 
 
-def given_history(paths: Sequence[Path], store: Store) -> History:
-    """The records that the user gives, as one: they are about one candidate.
+def given_history(paths: Sequence[Path], evidence: Evidence) -> History:
+    """The records that are given to be judged, as one.
 
     Args:
-        paths: The records, at least one.
-        store: Where predictions may be kept.
+        paths: Where they lie, at least one.
+        evidence: What they hold, as a gate reads it.
 
     Raises:
         InputError: A record cannot be read.
     """
-    records = [run_from_file(path) for path in paths]
-    merged = replace(
-        records[-1],
-        artifacts=tuple(entry for record in records for entry in record.artifacts),
-        measurements=tuple(m for record in records for m in record.measurements),
-        own={key: value for record in records for key, value in record.own.items() if value is not None},
+    records = [read_record(path) for path in paths]
+    compared = [told for told in map(_comparison, records) if told]
+    timed = next((record for record in records if _noise(record)), records[0])
+    return History(
+        name=", ".join(f"`{path}`" for path in paths),
+        evidence=evidence,
+        comparison=compared[-1] if compared else {},
+        noise=_noise(timed),
+        processes=_processes(timed),
+        is_here=all(map(_is_here, records)),
+        is_given=True,
     )
-    commands = {record.command for record in records}
-    told = replace(merged, command="compare" if "compare" in commands else merged.command)
-    history = history_of(told, ", ".join(f"`{path}`" for path in paths), store)
-    return replace(history, is_given=True, is_here=all(map(_is_here, records)))
 
 
-def stored_histories(model: str, store: Store, warnings: list[str]) -> Iterator[History]:
+def held_history(held: Baseline, store: Store, cluster: str) -> History | None:
+    """The run that was accepted as the baseline; None before the first."""
+    return _history(held.record, f"baseline `{held.name}`", store, cluster) if held.record else None
+
+
+def stored_histories(model: str, store: Store, cluster: str, warnings: list[str]) -> Iterator[History]:
     """The latest runs of the store: those about the model of digest `model`, and of others what they tell of noise.
 
     Args:
         model: Digest of the original model.
         store: The record.
+        cluster: Column of samples that depend on each other; empty where none do.
         warnings: Takes what cannot be read.
     """
     relevant = 0
     for entry in store.runs(_MOST_RUNS):
         try:
-            run = store.load_run(entry.id)
+            run = judgeable(store.load_run(entry.id), where=entry.id[:_SHOWN_DIGITS])
         except InputError as error:
             warnings.append(f"run `{entry.id[:_SHOWN_DIGITS]}` is not used: {error.message}")
             continue
@@ -65,22 +71,15 @@ def stored_histories(model: str, store: Store, warnings: list[str]) -> Iterator[
         is_about = any(artifact.get("sha256") == model for artifact in run.artifacts)
         if is_about and relevant < _MOST_RELEVANT:
             relevant += 1
-            yield history_of(run, name, store)
+            yield _history(run, name, store, cluster)
         elif noise := _noise(run):
             yield History(name=name, noise=noise, processes=_processes(run), is_here=_is_here(run))
 
 
-def history_of(run: Run, name: str, store: Store) -> History:
-    """What one run tells.
-
-    Args:
-        run: The run.
-        name: How it is called in the plan.
-        store: Where predictions may be kept.
-    """
+def _history(run: Run, name: str, store: Store, cluster: str) -> History:
     return History(
         name=name,
-        evidence=_evidence(run, store),
+        evidence=_evidence(run, store, cluster),
         comparison=_comparison(run),
         noise=_noise(run),
         processes=_processes(run),
@@ -88,15 +87,16 @@ def history_of(run: Run, name: str, store: Store) -> History:
     )
 
 
-def _evidence(run: Run, store: Store) -> Evidence | None:
-    """Candidate and baseline of a run; None where it names no candidate, as a comparison of prediction files."""
-    roles = {str(entry.get("role", _CANDIDATE)): str(entry.get("sha256", "")) for entry in run.artifacts}
-    measured = [m for m in run.measurements if m.samples and all(m.samples)]
-    if _CANDIDATE not in roles:
+def _evidence(run: Run, store: Store, cluster: str) -> Evidence | None:
+    """Candidate and baseline of a run; None where it names no candidate."""
+    roles = {str(entry.get("role", CANDIDATE)): str(entry["sha256"]) for entry in run.artifacts}
+    if CANDIDATE not in roles:
         return None
-    base = roles.get(_BASELINE)
+    base = roles.get(BASELINE)
     return Evidence(
-        candidate=side_of(roles[_CANDIDATE], measured, store), baseline=side_of(base, measured, store) if base else None
+        candidate=side_of(roles[CANDIDATE], run.measurements, store),
+        baseline=side_of(base, run.measurements, store) if base else None,
+        cluster=cluster,
     )
 
 

@@ -15,19 +15,21 @@ from edgeopt.core.config import CONFIG_NAME, Config, GateTable, load_config
 from edgeopt.core.dataset import Array, Dataset, split_dataset
 from edgeopt.core.measurement import Origin
 from edgeopt.core.run import SCHEMA
-from edgeopt.errors import InputError
+from edgeopt.graph.calibration_rows import without_calibration
 from edgeopt.judge.plan.history import History
 from edgeopt.judge.plan.nouns import RulePlan
 from edgeopt.judge.plan.outline import Situation
 from edgeopt.judge.plan.rules import plan_rules
-from edgeopt.judge.rules import HOST, Rule
+from edgeopt.judge.rules import HOST
 from edgeopt.measure.duration import expected_seconds
 from edgeopt.measure.latency import PROCESSES
 from edgeopt.store.store import Store
 from edgeopt.workflow.baseline import find_baseline
-from edgeopt.workflow.demands import demands_of, require, unanswerable_rules
+from edgeopt.workflow.demands import demands_of, require
+from edgeopt.workflow.gate_case import recorded_case, unusable_on
+from edgeopt.workflow.gate_measure import data_faults, located_data
 from edgeopt.workflow.inputs import Named, model_artifact
-from edgeopt.workflow.plan_evidence import given_history, history_of, stored_histories
+from edgeopt.workflow.plan_evidence import given_history, held_history, stored_histories
 
 _PAIR = 2
 
@@ -72,7 +74,6 @@ def plan_gate(
     rules: Sequence[str] = (),
     cluster: str | None = None,
     seed: int = 0,
-    store: Store | None = None,
 ) -> GatePlan:
     """Say what every rule needs, without running a model, timing or writing anything.
 
@@ -84,7 +85,6 @@ def plan_gate(
         rules: Rules besides those of the configuration.
         cluster: Column of samples that depend on each other; by default that of the configuration.
         seed: Seed of the calibration draw, which takes samples from those that are judged.
-        store: The record of earlier runs; by default that beside the configuration.
 
     Raises:
         InputError: A rule, a record, the configuration or the data is not usable; all rules that cannot be used are
@@ -92,35 +92,43 @@ def plan_gate(
     """
     path = Path(config or CONFIG_NAME)
     settings = load_config(path) if config or path.exists() or not runs else None
-    model = model_artifact(path.parent / settings.model.path) if settings else None
-    data = _data(settings, path.parent, model)
     policy = settings.gate if settings else GateTable()
     demands, faults = demands_of([*policy.rules, *rules], policy.waiver)
-    require([*faults, *(unanswerable_rules(demands, data) if settings else ())])
-    judged = _judged(settings, data, seed)
-    place, warnings = store or Store.find(path.parent), _cluster_warnings(settings, cluster)
-    held = find_baseline(baseline, settings, path, place, accept=False)
-    kept = history_of(held.record, f"baseline `{held.name}`", place) if held and held.record else None
-    given = given_history([Path(run) for run in runs], place) if runs else None
-    if settings is None:
-        _require_columns(demands, given)
-    histories = [history for history in (given, kept) if history]
-    histories += stored_histories(model.sha256, place, warnings) if model else []
+    store = Store.find(path.parent)
+    held = find_baseline(baseline, settings, path, store, accept=False)
+    columns = cluster or (settings.data.cluster if settings and settings.data else None) or ""
+    paths = [Path(run) for run in runs]
+    case = (
+        recorded_case(paths, held.side(store) if held else None, store, seed=seed, cluster=columns) if paths else None
+    )
+    model = model_artifact(path.parent / settings.model.path) if settings else None
+    data = _data(settings, path.parent, model)
+    if settings and (settings.data or not paths):
+        faults += data_faults(settings, demands, data, columns)
+    require([*faults, *(unusable_on(case.evidence, demands) if case else [])])
+
+    warnings: list[str] = []
+    judged = _judged(settings, data, model, seed)
+    histories = [given_history(paths, case.evidence)] if case else []
+    accepted = held_history(held, store, columns) if held else None
+    histories += [accepted] if accepted else []
+    histories += stored_histories(model.sha256, store, columns, warnings) if model else []
+    if judged is not None and not len(judged):
+        warnings.append(f"no sample of `{judged.source}` is left to judge on: calibration takes them all")
     situation = replace(
-        _at_hand(judged, given, columns={rule.slice_column for rule in demands if rule.slice_column}),
+        _at_hand(judged, histories, columns={rule.slice_column for rule in demands if rule.slice_column}),
+        cluster=columns,
         processes=settings.bench.processes if settings else PROCESSES,
-        held_processes=0 if held and held.is_at_hand(place) else _timed_processes(kept),
+        held_processes=_timed_processes(accepted) if held and not held.has_model(store) else 0,
         histories=tuple(histories),
         seconds=lambda count, call: expected_seconds(_PAIR, count, call_seconds=call),
     )
-    if judged is not None and not len(judged):
-        warnings.append(f"no sample of `{judged.source}` is left to judge on: calibration takes them all")
     return GatePlan(
         rules=plan_rules(demands, situation),
         samples=situation.samples,
         processes=situation.processes,
         histories=tuple(history.name for history in histories),
-        warnings=(*warnings, *place.warnings),
+        warnings=(*warnings, *store.warnings),
     )
 
 
@@ -130,53 +138,38 @@ def _data(settings: Config | None, folder: Path, model: Artifact | None) -> Data
         return None
     from edgeopt.data.read import read_dataset
 
-    source = settings.data.path
-    is_module = ":" in source and not source.partition(":")[0].endswith(".py")
-    return replace(read_dataset(source if is_module else str(folder / source), model.inputs), inputs={})
+    return replace(read_dataset(located_data(settings.data, folder), model.inputs), inputs={})
 
 
-def _judged(settings: Config | None, data: Dataset | None, seed: int) -> Dataset | None:
+def _judged(settings: Config | None, data: Dataset | None, model: Artifact | None, seed: int) -> Dataset | None:
     """The samples that the next gate judges: those of part `confirm`, or all, less those that calibrate."""
-    if settings is None or settings.data is None or data is None:
+    if settings is None or settings.data is None or data is None or model is None:
         return None
-    return split_dataset(data, samples=settings.data.samples, seed=seed).judged
+    judged = split_dataset(data, samples=settings.data.samples, seed=seed).judged
+    return without_calibration(judged, [model.path])
 
 
-def _cluster_warnings(settings: Config | None, cluster: str | None) -> list[str]:
-    column = cluster or (settings.data.cluster if settings and settings.data else None)
-    told = "of one value depend on each other, so that more samples are needed than the plan says"
-    return [f"the plan counts samples as independent; those of column `{column}` {told}"] if column else []
-
-
-def _require_columns(rules: Sequence[Rule], given: History | None) -> None:
-    """Refuse slices that the given predictions do not have."""
-    predictions = given.evidence.candidate.predictions if given and given.evidence else None
-    if predictions is None:
-        return
-    lacking = [rule for rule in rules if rule.slice_column and rule.slice_column not in predictions.columns]
-    if lacking:
-        told = [f"rule `{rule.text}`: the predictions have no column `{rule.slice_column}`" for rule in lacking]
-        raise InputError("; ".join(told), hint=f"their columns: {', '.join(sorted(predictions.columns)) or 'none'}")
-
-
-def _timed_processes(held: History | None) -> int:
-    """How many processes a recorded baseline was timed in; 0 where the original is timed by turns."""
-    timed = held.evidence.candidate.find("latency", HOST) if held and held.evidence else None
+def _timed_processes(accepted: History | None) -> int:
+    """How many processes an accepted baseline was timed in, whose model is gone so that it is not timed again."""
+    timed = accepted.evidence.candidate.find("latency", HOST) if accepted and accepted.evidence else None
     return len(timed.samples) if timed else 0
 
 
-def _at_hand(judged: Dataset | None, given: History | None, *, columns: Iterable[str]) -> Situation:
+def _at_hand(judged: Dataset | None, histories: Sequence[History], *, columns: Iterable[str]) -> Situation:
     """The samples that the next gate judges: of the data, else those of the records that are given."""
     if judged is not None:
         if not len(judged):
             return Situation(has_labels=judged.labels is not None)
         counts = {name: _counts(name, judged.columns[name]) for name in columns}
         return Situation(samples=len(judged), slices=counts, has_labels=judged.labels is not None)
-    predictions = given.evidence.candidate.predictions if given and given.evidence else None
+    given = next((history for history in histories if history.is_given and history.evidence), None)
+    if given is None or given.evidence is None:
+        return Situation()
+    predictions = given.evidence.candidate.predictions
     if predictions is not None:
         counts = {name: _counts(name, predictions.columns[name]) for name in columns if name in predictions.columns}
         return Situation(samples=predictions.n, slices=counts, has_labels=predictions.labels is not None)
-    told = given.comparison.get("n") if given else None
+    told = given.comparison.get("n")
     return Situation(samples=told if isinstance(told, int) and told > 0 else None)
 
 

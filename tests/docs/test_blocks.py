@@ -23,7 +23,7 @@ _PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").
 _BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What measures takes seconds.
 _MEASURING = re.compile(r"\b(?:edgeopt (?:demo|gate|bench|quantize)|make demo|edgeopt\.(?:gate|bench|quantize)\()")
-_NOT_MEASURING = re.compile(r"--no-measure|measure=False")
+_NOT_MEASURING = re.compile(r"--no-measure|measure=False|gate --plan")
 # What a make target runs, when it has set up what it needs.
 _SAME = {"make demo": "edgeopt demo"}
 _TIMEOUT_SECONDS = 300

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from edgeopt.core.measurement import Origin, single_value
+from edgeopt.judge import power_shares
 from edgeopt.judge.estimate import ALPHA
 from edgeopt.judge.evidence import Evidence, Side
 from edgeopt.judge.gate import judge
@@ -76,7 +77,7 @@ def test_the_needed_samples_pass_the_gate_as_often_as_was_asked(margin, discorda
 
 @pytest.mark.parametrize(("margin", "truth"), [(0.0, -0.01), (0.01, -0.02), (0.005, -0.01)])
 def test_a_true_breach_fails_the_gate_as_often_as_was_told(margin, truth):
-    experiment = PairedShares(limit=-margin, truth=truth, discordance=0.02)
+    experiment = PairedShares(limit=-margin, truth=truth, discordance=0.02, is_any_drop=not margin)
     n = needed_units(lambda count: experiment.fails(count, ALPHA), 0.8)
     rule = f"accuracy >= baseline - {100 * margin:g} pt" if margin else "accuracy >= baseline"
 
@@ -88,12 +89,16 @@ def test_a_true_breach_fails_the_gate_as_often_as_was_told(margin, truth):
 @pytest.mark.parametrize("discordance", [0.005, 0.02, 0.1])
 @pytest.mark.parametrize("limit", [-0.02, -0.005, 0.0])
 @pytest.mark.parametrize("truth", [0.0, -0.004, -0.02])
-@pytest.mark.parametrize(("expected_pairs", "error"), [(50, 0.012), (2000, 0.001)])
-def test_the_normal_approximation_is_as_near_as_is_said(discordance, limit, truth, expected_pairs, error):
-    n = round(expected_pairs / max(discordance, abs(truth)))
+@pytest.mark.parametrize("near", [(50, 0.012), (2000, 0.001)])
+def test_the_normal_approximation_is_as_near_as_is_said(monkeypatch, discordance, limit, truth, near):
+    pairs, error = near
+    n = round(pairs / max(discordance, abs(truth)))
     experiment = PairedShares(limit=limit, truth=truth, discordance=discordance)
+    monkeypatch.setattr(power_shares, "_MANY_PAIRS", 10**9)
+    summed = experiment.passes(n)
+    monkeypatch.setattr(power_shares, "_MANY_PAIRS", 0)
 
-    assert experiment._normal(n, 1.645) == pytest.approx(experiment._summed(n, 1.645), abs=error)
+    assert experiment.passes(n) == pytest.approx(summed, abs=error)
 
 
 def test_of_very_many_samples_the_approximation_takes_over_without_a_jump():

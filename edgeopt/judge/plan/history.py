@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from edgeopt.judge.metrics import suited_metric
 from edgeopt.judge.plan.nouns import Known
 from edgeopt.judge.predictions import Predictions, flipped, paired_answers, task_of
 from edgeopt.judge.rules import Rule
+from edgeopt.judge.slices import SMALLEST_SLICE
 from edgeopt.judge.statistics import HitShare
 
 
@@ -81,21 +82,23 @@ class Pairs:
         return f"{self.losses} lost and {self.gains} gained of {self.n:,}"
 
 
-def paired_hits(rule: Rule, histories: Iterable[History]) -> tuple[Pairs | None, dict[str, Pairs]]:
+def paired_hits(rule: Rule, histories: Sequence[History]) -> tuple[Pairs | None, dict[str, Pairs]]:
     """Samples that change sides in the first run that knows; of all, and of each value of the rule's slice column.
+
+    Where no run counted them, the changed predictions of the first that counted these bound the change of accuracy.
 
     Raises:
         InputError: The metric does not suit the recorded predictions.
     """
     for history in histories:
-        if both := predictions_of_both(history):
-            found = _counted_in_predictions(rule, both, history.name)
-            if found is not None:
-                return found
+        both = predictions_of_both(history)
+        found = _counted_in_predictions(rule, both, history.name) if both else None
+        if found is not None:
+            return found
         counted = _counted_in_record(rule, history)
         if counted is not None:
             return counted, {}
-    return None, {}
+    return counted_flips(histories, rule.slice_column) if rule.metric == "accuracy" else (None, {})
 
 
 def counted_flips(histories: Iterable[History], column: str = "") -> tuple[Pairs | None, dict[str, Pairs]]:
@@ -138,11 +141,15 @@ def predictions_of_both(history: History) -> tuple[Predictions, Predictions] | N
 
 
 def rows_by_part(predictions: Predictions, column: str) -> Iterator[tuple[str, Any]]:
-    """(`column=value`, positions) of the values of a slice column; nothing where it is not there."""
+    """(`column=value`, positions) of the values of a slice column that have enough samples to be judged."""
     values = predictions.columns.get(column)
-    if values is not None:
-        for value in np.unique(values):
-            yield f"{column}={value}", np.flatnonzero(values == value)
+    if values is None:
+        return
+    distinct, counts = np.unique(values, return_counts=True)
+    ends = np.cumsum(counts)
+    order = np.argsort(values, kind="stable")
+    for index in np.flatnonzero(counts >= SMALLEST_SLICE):
+        yield f"{column}={distinct[index]}", order[ends[index] - counts[index] : ends[index]]
 
 
 def _counted_in_predictions(
@@ -170,9 +177,7 @@ def _counted_in_record(rule: Rule, history: History) -> Pairs | None:
         losses, gains, n = (_count(told.get(key)) for key in ("losses", "gains", "n"))
         if losses is not None and gains is not None and n and losses + gains <= n:
             return Pairs(losses=losses, gains=gains, n=n, run=history.name)
-    if rule.metric != "accuracy":
-        return None
-    return _recorded_flips(history)
+    return None
 
 
 def _recorded_flips(history: History) -> Pairs | None:

@@ -13,7 +13,6 @@ from edgeopt.judge.plan.words import share_text
 from edgeopt.judge.power import Experiment
 from edgeopt.judge.power_shares import Churn, PairedShares, Share
 from edgeopt.judge.rules import Rule
-from edgeopt.judge.slices import SMALLEST_SLICE
 from edgeopt.units import format_points, format_share
 
 # int8 changes 1.0 to 1.2 % of answers, pruning 3 to 7 % (one study, CIFAR-10); the middle one is planned with.
@@ -29,6 +28,8 @@ def hits_outline(rule: Rule, situation: Situation) -> Outline:
     """Of a rule about accuracy or top 5."""
     if not rule.is_relative:
         return _absolute(rule, situation)
+    if abs(rule.quantity.value) >= 1:
+        return Outline(missing="no share changes by that much: there is nothing to decide")
     return _paired(rule, situation) if situation.has_labels else _without_labels(rule, situation)
 
 
@@ -48,10 +49,12 @@ def _paired(rule: Rule, situation: Situation) -> Outline:
     limit = _limit(rule)
     knowns = [whole.discordance] if whole else [_assumed("discordance", share) for share in _ASSUMED_CHANGES]
     of_parts = _by_part(parts, lambda pairs: pairs.discordance)
+    is_any_drop = limit == 0 and not rule.is_upper
 
     def scenario(known: Known, truth: float, told: str, *more: Known) -> Scenario:
         def experiment(part: str) -> Experiment:
-            return PairedShares(limit=limit, truth=truth, discordance=of_parts.get(part, known).value)
+            discordance = of_parts.get(part, known).value
+            return PairedShares(limit=limit, truth=truth, discordance=discordance, is_any_drop=is_any_drop)
 
         return Scenario(assumption=told, inputs=(known, *more), experiment=experiment)
 
@@ -115,7 +118,7 @@ def in_order(scenarios: Iterable[Scenario], limit: float) -> tuple[Scenario, ...
     harmless, *others = scenarios
     truth = harmless.experiment("").truth
     if truth > limit:
-        return (harmless, *(one for one in others if one.experiment("").truth < truth))
+        return (harmless, *(one for one in others if one.experiment("").truth <= truth))
     return _keeping_first((harmless, *others), limit)
 
 
@@ -157,8 +160,7 @@ def _sign(rule: Rule) -> int:
 
 
 def _by_part(parts: dict[str, Pairs], known_of: Callable[[Pairs], Known]) -> dict[str, Known]:
-    """What is known of the parts that were large enough to tell."""
-    return {part: known_of(pairs) for part, pairs in parts.items() if pairs.n >= SMALLEST_SLICE}
+    return {part: known_of(pairs) for part, pairs in parts.items()}
 
 
 def _flip_rate(pairs: Pairs) -> Known:
@@ -175,8 +177,10 @@ def _recorded(rule: Rule, value: float, n: int, run: str) -> Known:
 
 
 def _assumed_shares(rule: Rule) -> Iterable[Known]:
-    for distance in _ASSUMED_DISTANCES:
-        share = rule.quantity.value + _sign(rule) * distance
-        if 0 < share < 1:
-            source = f"assumed: {100 * distance:g} pt on the good side of the limit"
-            yield Known(name=rule.metric, value=share, unit="%", source=source)
+    """Shares on the good side of a limit in (0, 1): at some distances, or half-way to the end where it is near."""
+    limit = rule.quantity.value
+    end = 0.0 if rule.is_upper else 1.0
+    distances = [distance for distance in _ASSUMED_DISTANCES if distance < abs(end - limit)] or [abs(end - limit) / 2]
+    for distance in distances:
+        source = f"assumed: {100 * distance:.3g} pt within the limit"
+        yield Known(name=rule.metric, value=limit + _sign(rule) * distance, unit="%", source=source)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 from edgeopt.core.measurement import Origin
-from edgeopt.judge.latency import MINIMUM_EFFECT
 from edgeopt.judge.plan.hits import in_order
 from edgeopt.judge.plan.nouns import Known
 from edgeopt.judge.plan.outline import Outline, Scenario, Situation
@@ -25,7 +24,6 @@ _BREACHES = (0.02, 0.05, 0.10)
 # What a clock resolves of a call.
 _LEAST_DEVIATION = 1e-4
 _FLOOR = math.log(100)
-_LOOKS = 2
 
 
 def latency_outline(rule: Rule, situation: Situation) -> Outline:
@@ -46,8 +44,7 @@ def _against_baseline(rule: Rule, situation: Situation) -> Outline:
     ratio = 1 + quantity.value / base
     if ratio <= 0:
         return Outline(unit="processes", missing="no time is that short: the rule can only fail")
-    limit, allowed = -sign * math.log(ratio), quantity.value / base
-    least = -math.log1p(MINIMUM_EFFECT) if rule.is_upper and 0 <= allowed < MINIMUM_EFFECT else None
+    limit = -sign * math.log(ratio)
 
     def scenario(told: str, truth: float, *more: Known) -> Scenario:
         speed = Speed(
@@ -55,8 +52,7 @@ def _against_baseline(rule: Rule, situation: Situation) -> Outline:
             truth=truth,
             deviation=max(noise.deviation, _LEAST_DEVIATION),
             held=held,
-            least=least,
-            looks=_LOOKS,
+            is_slowdown=rule.is_upper,
         )
         return Scenario(assumption=told, inputs=(_deviation(noise), *more), experiment=_same(speed))
 
@@ -96,7 +92,6 @@ def _absolute(rule: Rule, situation: Situation) -> Outline:
             limit=limit,
             truth=-sign * math.log(time.value),
             deviation=max(known_noise.deviation, _LEAST_DEVIATION),
-            looks=_LOOKS,
         )
         told = f"{told}, {_noise_text(known_noise)}"
         return Scenario(assumption=told, inputs=(_deviation(known_noise), time), experiment=_same(speed))

@@ -26,10 +26,10 @@ def means_outline(rule: Rule, situation: Situation) -> Outline:
     """Of a rule about a metric whose spread only an earlier run can tell."""
     whole, parts = mean_spreads(rule, situation.histories)
     if whole is None:
-        return Outline(missing=_missing(rule))
+        return Outline(missing=_missing(rule, situation.cluster))
     if rule.metric == "f1" and rule.is_relative and _is_unchanged(situation):
         return Outline(
-            missing=f"no prediction changed in {whole.run}: how far f1 may differ is not known; plan accuracy"
+            missing=f"no prediction changed in {whole.run}: how far f1 may differ is not known; accuracy can be planned"
         )
     sign = -1 if rule.is_upper else 1
     limit = sign * (rule.limit(whole.baseline) - (whole.baseline if rule.is_relative else 0.0))
@@ -50,9 +50,9 @@ def means_outline(rule: Rule, situation: Situation) -> Outline:
         source=whole.run,
     )
     told = f"as recorded: {_value_text(rule, whole)}"
-    scenarios = [scenario(told, sign * whole.value, recorded)]
-    if rule.is_relative:
-        scenarios.insert(0, scenario("as good as the baseline", 0.0))
+    scenarios = [scenario("as good as the baseline", 0.0)] if rule.is_relative else []
+    if whole.value or not rule.is_relative:
+        scenarios.append(scenario(told, sign * whole.value, recorded))
 
     def to_quantity(value: float) -> float:
         is_factor = rule.is_relative and not rule.is_share and rule.quantity.dimension is Dimension.PERCENT
@@ -87,9 +87,9 @@ def _value_text(rule: Rule, spread: Spread) -> str:
     return figure_text(rule, spread.value) if math.isfinite(spread.value) else "unknown"
 
 
-def _missing(rule: Rule) -> str:
-    if rule.metric == "mse" and rule.is_relative:
-        way = "`edgeopt compare ORIGINAL CANDIDATE --data DATA --json > run.json`, then give `run.json`"
-    else:
-        way = "run `edgeopt gate` once: its record keeps the predictions of both models"
-    return f"how far {rule.metric} differs from sample to sample is not known yet: {way}"
+def _missing(rule: Rule, cluster: str) -> str:
+    way = "run `edgeopt gate` once: its record keeps the predictions of both models"
+    if rule.is_relative and not rule.slice_column and not cluster:
+        way = f"run `edgeopt compare ORIGINAL CANDIDATE --data DATA --metric {rule.metric}`, or `edgeopt gate`, once"
+    alike = f" and how alike those of one `{cluster}` are" if cluster else ""
+    return f"how far {rule.metric} differs from sample to sample{alike} is not known yet: {way}"

@@ -20,6 +20,7 @@ class Situation:
         samples: Samples that it judges; None without data.
         slices: Column -> `column=value` -> samples.
         has_labels: Whether the samples have labels.
+        cluster: Column of samples that depend on each other; empty where none do.
         processes: Fresh processes that it times in.
         held_processes: Processes that a recorded baseline was timed in, which is not timed again; 0 where the original
             is timed by turns with the candidate.
@@ -31,6 +32,7 @@ class Situation:
     samples: int | None = None
     slices: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     has_labels: bool = True
+    cluster: str = ""
     processes: int = 10
     held_processes: int = 0
     histories: tuple[History, ...] = ()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from edgeopt.errors import InputError, together
 from edgeopt.judge.estimate import ALPHA
 from edgeopt.judge.metrics import METRICS
 from edgeopt.judge.plan.hits import flips_outline, hits_outline
@@ -16,6 +17,7 @@ from edgeopt.judge.plan.outline import Outline, Scenario, Situation
 from edgeopt.judge.plan.words import advice, figure_text, rule_with
 from edgeopt.judge.power import POWERS, Experiment, changed, detectable_truth, needed_units, strictest_limit
 from edgeopt.judge.rules import HOST, Rule
+from edgeopt.judge.slices import SMALLEST_SLICE
 
 _OUTLINES: dict[str, Callable[[Rule, Situation], Outline]] = {
     **dict.fromkeys(METRICS, means_outline),
@@ -38,10 +40,18 @@ def plan_rules(rules: Sequence[Rule], situation: Situation) -> tuple[RulePlan, .
         situation: What is at hand and known.
 
     Raises:
-        InputError: A metric does not suit the recorded predictions.
+        InputError: Metrics do not suit the recorded predictions; all of them are told at once.
     """
-    findings = sum(_findings(rule, situation) for rule in rules)
-    return tuple(_plan(rule, situation, ALPHA / max(1, findings)) for rule in rules)
+    level = ALPHA / max(1, sum(_findings(rule, situation) for rule in rules))
+    plans, faults = [], []
+    for rule in rules:
+        try:
+            plans.append(_plan(rule, situation, level))
+        except InputError as error:
+            faults.append(InputError(f"rule `{rule.text}`: {error.message}", hint=error.hint))
+    if faults:
+        raise together(faults)
+    return tuple(plans)
 
 
 def _findings(rule: Rule, situation: Situation) -> int:
@@ -60,7 +70,7 @@ def _plan(rule: Rule, situation: Situation, fail_level: float) -> RulePlan:
         return _unmeasured(rule, situation)
     if rule.metric not in _OUTLINES:
         return _plain(rule)
-    outline = _OUTLINES[rule.metric](rule, situation)
+    outline = _outline(rule, situation)
     at_hand = _at_hand(rule, outline, situation)
     if not outline.scenarios:
         return RulePlan(
@@ -88,6 +98,12 @@ def _plan(rule: Rule, situation: Situation, fail_level: float) -> RulePlan:
     )
 
 
+def _outline(rule: Rule, situation: Situation) -> Outline:
+    """Where samples depend on each other, only bounds over clusters tell how much any metric strays."""
+    is_clustered = bool(situation.cluster) and rule.metric != "latency"
+    return means_outline(rule, situation) if is_clustered else _OUTLINES[rule.metric](rule, situation)
+
+
 def _at_hand(rule: Rule, outline: Outline, situation: Situation) -> int | None:
     if outline.unit == "processes":
         return situation.processes
@@ -97,46 +113,46 @@ def _at_hand(rule: Rule, outline: Outline, situation: Situation) -> int | None:
 def _case(rule: Rule, outline: Outline, scenario: Scenario, parts: dict[str, int], fail_level: float) -> Case:
     """What the rule needs in one scenario: every part must pass, so each must more surely."""
     found = {part: scenario.experiment(part) for part in parts} or {"": scenario.experiment("")}
-    share = 1 / len(found)
-    needed = {_percent(power): _most(found, outline.least, power**share) for power in POWERS}
-    told = Case(assumption=scenario.assumption, inputs=scenario.inputs, needed=needed, power=None)
-    if not parts:
-        breaches = _breaches(rule, outline, found, {}, fail_level)
-        return Case(assumption=told.assumption, inputs=told.inputs, needed=needed, power=None, fails=breaches)
+    share, least = 1 / len(found), _least(rule, outline)
     weakest = _weakest(found, parts)
-    limits = [strictest_limit(one, n, _PLANNED_POWER**share, floor=outline.floor) for one, n in weakest]
-    truths = [detectable_truth(one, n, _PLANNED_POWER, level=fail_level, floor=outline.floor) for one, n in weakest]
-    strictest = _lowest(limits)
-    text, quantity = rule_with(rule, outline.to_quantity(strictest)) if strictest is not None else ("", None)
-    detected = _lowest(truths)
+    strictest = _lowest([strictest_limit(one, n, _PLANNED_POWER**share, floor=outline.floor) for one, n in weakest])
+    detected = _lowest(
+        [detectable_truth(one, n, _PLANNED_POWER, level=fail_level, floor=outline.floor) for one, n in weakest]
+    )
+    text, quantity = ("", None) if strictest is None else rule_with(rule, outline.to_quantity(strictest))
     detects = None if detected is None else outline.to_quantity(detected)
     return Case(
         assumption=scenario.assumption,
         inputs=scenario.inputs,
-        needed=needed,
-        power=math.prod(found[part].passes(n) for part, n in parts.items()),
+        needed={_percent(power): _most(found, least, power**share) for power in POWERS},
+        power=math.prod(found[part].passes(n) for part, n in parts.items()) if parts else None,
         strictest=text,
         strictest_limit=quantity,
         detects=detects,
         detects_told="" if detects is None else figure_text(rule, detects),
-        fails=_breaches(rule, outline, found, parts, fail_level),
+        fails=_breaches(rule, outline, scenario, parts, fail_level),
     )
 
 
+def _least(rule: Rule, outline: Outline) -> int:
+    """The fewest units that are judged."""
+    return max(outline.least, SMALLEST_SLICE) if rule.slice_column else outline.least
+
+
 def _breaches(
-    rule: Rule, outline: Outline, found: dict[str, Experiment], parts: dict[str, int], fail_level: float
+    rule: Rule, outline: Outline, scenario: Scenario, parts: dict[str, int], fail_level: float
 ) -> tuple[Breach, ...]:
-    """What shows truths beyond the limit: in the part that needs most, where there are several."""
-    breaches = []
+    """What shows truths beyond the limit; of slices in the smallest."""
+    part = min(parts, key=parts.__getitem__, default="")
+    experiment, breaches = scenario.experiment(part), []
     for truth in outline.breaches:
-        broken = {part: changed(experiment, truth=truth) for part, experiment in found.items()}
-        quantity = outline.to_quantity(truth)
+        broken, quantity = changed(experiment, truth=truth), outline.to_quantity(truth)
         breaches.append(
             Breach(
                 truth=quantity,
                 told=figure_text(rule, quantity),
-                needed={_percent(power): _most_to_fail(broken, outline.least, power, fail_level) for power in POWERS},
-                power=min((broken[part].fails(n, fail_level) for part, n in parts.items()), default=None),
+                needed=_needed_to_fail(broken, _least(rule, outline), fail_level),
+                power=broken.fails(parts[part], fail_level) if parts else None,
             )
         )
     return tuple(breaches)
@@ -151,7 +167,7 @@ def _slices(rule: Rule, outline: Outline, situation: Situation) -> tuple[SlicePl
             at_hand=n,
             is_judged=part in judged,
             needed={
-                _percent(power): _needed(scenario.experiment(part), outline.least, power**share) for power in POWERS
+                _percent(power): _needed(scenario.experiment(part), SMALLEST_SLICE, power**share) for power in POWERS
             },
             power=scenario.experiment(part).passes(n) if part in judged else None,
         )
@@ -167,14 +183,14 @@ def _seconds(outline: Outline, situation: Situation, case: Case) -> dict[str, fl
 
 
 def _plain(rule: Rule) -> RulePlan:
-    times = "three measurements, their median" if rule.metric in _REPEATED else "one measurement"
+    times = "the median of three" if rule.metric in _REPEATED else "one measurement"
     return RulePlan(
         rule=rule.text,
         kind="plain",
         unit="measurements",
         at_hand=1,
         cases=(_nothing_by_chance(),),
-        advice=f"{times}, held to a plain tolerance: always decided",
+        advice=f"{times} decides: held to a plain tolerance",
     )
 
 
@@ -222,13 +238,11 @@ def _most(found: dict[str, Experiment], least: int, power: float) -> int | None:
     return None if None in counts else max(count for count in counts if count is not None)
 
 
-def _most_to_fail(broken: dict[str, Experiment], least: int, power: float, level: float) -> int | None:
-    counts = [_needed_to_fail(experiment, least, power, level) for experiment in set(broken.values())]
-    return None if None in counts else max(count for count in counts if count is not None)
+def _needed_to_fail(experiment: Experiment, least: int, level: float) -> Needed:
+    def fails(n: int) -> float:
+        return experiment.fails(n, level)
 
-
-def _needed_to_fail(experiment: Experiment, least: int, power: float, level: float) -> int | None:
-    return needed_units(lambda n: experiment.fails(n, level), power, least=least)
+    return {_percent(power): needed_units(fails, power, least=least) for power in POWERS}
 
 
 def _weakest(found: dict[str, Experiment], parts: dict[str, int]) -> list[tuple[Experiment, int]]:

@@ -126,9 +126,9 @@ def _judged_spreads(rule: Rule, history: History) -> Iterator[tuple[str, Spread]
     for finding in accuracy_findings(rule, evidence):
         n = counts.get(finding.part, 0)
         deviation = _deviation(finding.estimate, n) if finding.estimate else None
-        if finding.estimate and deviation is not None:
+        if finding.estimate and deviation is not None and finding.shown_value is not None:
             value = finding.estimate.value
-            baseline = (finding.shown_value or 0.0) - value if rule.is_relative else math.nan
+            baseline = finding.shown_value - value if rule.is_relative else math.nan
             yield finding.part, Spread(value=value, baseline=baseline, deviation=deviation, n=n, run=history.name)
 
 

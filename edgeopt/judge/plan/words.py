@@ -87,8 +87,8 @@ def _mend(unit: Unit, at_hand: int | None, case: Case, slices: tuple[SlicePlan, 
     needed = case.needed[str(round(100 * _ENOUGH))]
     if needed is None:
         if case.strictest:
-            return f"no number of {unit} shows it; write `{_limit_of(case)}`, which {at_hand:,} show"
-        return f"no number of {unit} shows it: the assumed truth does not keep the limit"
+            return f"no number shows it; write `{_limit_of(case)}`"
+        return "no number shows it: the assumed truth does not keep the limit"
     ways = []
     if unit == "processes":
         ways.append(f"set `processes = {needed}` under [bench]" + _time_text(seconds, "80", " (about ", ")"))
@@ -97,7 +97,7 @@ def _mend(unit: Unit, at_hand: int | None, case: Case, slices: tuple[SlicePlan, 
     elif slices:
         ways.append(f"have {needed:,} samples in every slice")
     elif needed > at_hand:
-        ways.append(f"give {needed - at_hand:,} more samples")
+        ways.append(f"give {needed - at_hand:,} more")
     if case.strictest:
         ways.append(f"write `{_limit_of(case)}`")
     return ", or ".join(ways)
