@@ -1,7 +1,7 @@
 """A/A: how often `bench --against` of a file with itself cries wolf, and how wide its intervals are.
 
-Each repeat is the whole measurement that the command makes, fresh processes and all. Bars: at most 1 in 100 says faster
-or slower, and the half-width of the interval is at most 5 % in 90 of them.
+Each repeat is the whole measurement that the command makes, fresh processes, second look and all. Bars: none of 200
+says slower, at most 1 in 100 says faster, and the half-width of the interval is at most 5 % in 90 of 100.
 """
 
 from __future__ import annotations
@@ -49,14 +49,15 @@ def main() -> None:
 
 def _summary(comparisons: list) -> list[tuple[str, str, str]]:
     count = len(comparisons)
-    alarms = sum(comparison.verdict in ("faster", "slower") for comparison in comparisons)
-    undecided = sum(comparison.verdict == "undecided" for comparison in comparisons)
+    verdicts = [comparison.verdict for comparison in comparisons]
+    slower, faster, undecided = (verdicts.count(verdict) for verdict in ("slower", "faster", "undecided"))
     half_widths = [(comparison.ci95[1] - comparison.ci95[0]) / 2 for comparison in comparisons]
     narrow = sum(width <= 0.05 for width in half_widths)
     excluding = sum(not comparison.ci95[0] <= 1 <= comparison.ci95[1] for comparison in comparisons)
     furthest = max(abs(comparison.ratio - 1) for comparison in comparisons)
     return [
-        ("says faster or slower", f"{alarms} of {count}", "at most 1 of 100"),
+        ("says slower", f"{slower} of {count}", "none of 200"),
+        ("says faster", f"{faster} of {count}", "at most 1 of 100"),
         ("half-width of the interval at most 5 %", f"{narrow} of {count}", "at least 90 of 100"),
         ("says undecided", f"{undecided} of {count}", "none"),
         ("interval excludes 1", f"{excluding} of {count}", "none; 5 of 100 is nominal"),

@@ -63,6 +63,9 @@ STEP_MEANINGS: dict[str, str] = {
     "quantize.target": "The device whose kernels the integer types suit.",
     "quantize.range": "How ranges of activations are taken: smallest and largest value; `auto` does the same.",
 }
+# metric that takes no baseline -> why, where that is not the usual
+_WITH_ORIGINAL = "compares with the original already"
+_COMPARED: dict[str, str] = {"slowdown": "compares with the beginning of the soak already"}
 RULE_MEANINGS: dict[str, str] = {
     "accuracy": "share of samples whose largest score is the label's",
     "top5": "share of samples whose label is among the five largest scores",
@@ -79,6 +82,8 @@ RULE_MEANINGS: dict[str, str] = {
     "memory": "peak resident memory of a process that does nothing but infer with the model",
     "load": "time to load the model",
     "latency": "time per inference; `.p50` and `.median` are the same, `.p90` is the 90th percentile",
+    "slowdown": "how much longer a call takes in the last third of a soak than in the first: see "
+    "[sustained speed](measuring.md#sustained-speed); a gate does not soak, it reads the record",
     "instructions": "instructions per inference; cannot be measured yet, so such a rule is undecided",
     "energy": "energy per inference; cannot be measured yet, so such a rule is undecided",
 }
@@ -213,7 +218,7 @@ def _metrics_table() -> str:
         (
             f"`{name}`",
             _unit(metric.dimension),
-            " or ".join(_unit(dimension) for dimension in metric.relative) or "compares with the original already",
+            " or ".join(_unit(dimension) for dimension in metric.relative) or _COMPARED.get(name, _WITH_ORIGINAL),
             "yes" if name in SLICED else "no",
             RULE_MEANINGS[name],
         )

@@ -18,6 +18,7 @@ from difflib import get_close_matches
 from typing import ClassVar
 
 BUG_EXIT_CODE = 1
+INTERRUPTED_EXIT_CODE = 130
 
 
 class EdgeoptError(Exception):

@@ -13,6 +13,7 @@ from edgeopt.errors import InputError
 from edgeopt.units import (
     Dimension,
     Quantity,
+    format_age,
     format_bytes,
     format_count,
     format_points,
@@ -168,3 +169,19 @@ def test_a_written_time_has_three_digits(seconds: float) -> None:
 def test_any_text_is_a_finite_quantity_or_a_refusal(text: str) -> None:
     with suppress(InputError):
         assert math.isfinite(parse_quantity(text).value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3_599, "59 min"),
+        (7_200, "2 h"),
+        (86_400 * 400, "400 d"),
+    ],
+)
+def test_an_age_has_one_whole_unit(seconds: float, text: str) -> None:
+    assert format_age(seconds) == text

@@ -8,10 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from places import EDGEOPT, RESULTS
 from process import ProcessCost, run_process
 from record import write_result
@@ -56,8 +60,8 @@ def main() -> None:
         write_result(
             RESULTS / "gate-size.md",
             title="The gate on 100,000 samples",
-            about=f"`edgeopt gate RUN.json` as a whole command on prediction files of {SAMPLES:,} samples and {CLASSES} "
-            f"classes; median time and largest peak of {REPEATS} runs. Bars: 3 s and 300 MB.",
+            about=f"`edgeopt gate RUN.json` as a whole command on prediction files of {SAMPLES:,} samples and "
+            f"{CLASSES} classes; median time and largest peak of {REPEATS} runs. Bars: 3 s and 300 MB.",
             header=("rules", "time", "peak memory", "exit codes"),
             rows=rows,
         )

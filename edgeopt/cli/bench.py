@@ -22,7 +22,9 @@ from edgeopt.cli.options import MODEL, Output, complete_targets, measuring, runt
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples per inference.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1x3x32x32", help="Shape of an input with free axes.")
 @click.option("--processes", type=int, default=10, show_default=True, help="Fresh processes to time in.")
-@click.option("--soak", metavar="10min", help="Also run each model that long without a pause: does its speed last?")
+@click.option(
+    "--soak", metavar="10min", help="Also run each model that long without a pause: do speed and memory last?"
+)
 @click.option("--benchmark-json", type=click.Path(), help="Write what pytest-benchmark writes, for its compare.")
 @click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @measuring
@@ -38,20 +40,29 @@ def command(
 
     Without MODELS: that of ./edgeopt.toml, else the one that ships. Models are timed in fresh processes, by turns, with
     threads pinned, after a warm-up that ends when times are stable. Raw samples are kept in the record (--json).
+
+    With --soak each model then runs without a pause, and the last third of the time is held against the first. Ctrl-C
+    ends that early: what was measured is judged and shown, and the exit code is 130.
     """
     from edgeopt.core.files import require_writable
-    from edgeopt.workflow.bench import bench
+    from edgeopt.errors import INTERRUPTED_EXIT_CODE
+    from edgeopt.workflow.bench import SoakInterrupted, bench
 
     if benchmark_json:
         require_writable(Path(benchmark_json), force=force)
-    with output.progress() as report:
-        result = bench(*models, shapes=dict(map(_shape, shapes)), report=report, seed=output.seed, **options)
+    code = 0
+    try:
+        with output.progress() as report:
+            result = bench(*models, shapes=dict(map(_shape, shapes)), report=report, seed=output.seed, **options)
+    except SoakInterrupted as interrupted:
+        result, code = interrupted.result, INTERRUPTED_EXIT_CODE
     record = result.as_json()
     if benchmark_json:
         from edgeopt.report.pytest_benchmark import write_benchmark_json
 
         write_benchmark_json(record, Path(benchmark_json), force=force)
     output.answer(record, show="bench")
+    click.get_current_context().exit(code)
 
 
 def _shape(text: str) -> tuple[str, list[int]]:

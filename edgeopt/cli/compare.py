@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,16 +18,35 @@ from edgeopt.cli.options import MODEL, Output, cluster_option, measuring, prepro
 @click.option("--slice", "slices", multiple=True, help="Column to compare by. [default: all of 2 to 20 values]")
 @cluster_option
 @preprocessing
+@click.option("--markdown", type=click.Path(), help="Write a Markdown report with plots.")
+@click.option("--force", is_flag=True, help="Overwrite an existing report.")
 @measuring
-def command(base: str, candidate: str, data: str | None, output: Output, **options: Any) -> None:
+def command(
+    base: str,
+    candidate: str,
+    data: str | None,
+    *,
+    markdown: str | None,
+    force: bool,
+    output: Output,
+    **options: Any,
+) -> None:
     """Compare two models on the same samples.
 
     BASE and CANDIDATE are models, or prediction files that `edgeopt evaluate --predictions` wrote. The comparison is
     paired: how many predictions changed, how many of these for the worse, and what that says about accuracy, over all
     samples and on every slice.
     """
+    from edgeopt.core.files import require_writable, write_text
     from edgeopt.workflow.compare import compare
 
+    if markdown:
+        require_writable(Path(markdown), force=force)
     with output.progress() as report:
         result = compare(base, candidate, data, report=report, seed=output.seed, **options)
-    output.answer(result.as_json(), show="compare")
+    record = result.as_json()
+    if markdown:
+        from edgeopt.report.markdown import markdown_report
+
+        write_text(Path(markdown), markdown_report(record), force=force)
+    output.answer(record, show="compare")

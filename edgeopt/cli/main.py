@@ -11,9 +11,7 @@ from typing import NoReturn
 import click
 
 from edgeopt._version import __version__
-from edgeopt.errors import BUG_EXIT_CODE, EdgeoptError, InputError, near_names
-
-INTERRUPTED_EXIT_CODE = 130
+from edgeopt.errors import BUG_EXIT_CODE, INTERRUPTED_EXIT_CODE, EdgeoptError, InputError, near_names
 
 # command -> (where it is, what the group's help says of it); a test holds the help to the command's own
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -17,6 +17,9 @@ from edgeopt.units import format_bytes
 _LEVEL = 0.01
 _BATCHES = 10
 _FEWEST_WINDOWS = 6
+# Steps go from the end of one batch to the end of the next. From mean to mean they would be alike where memory walks at
+# random, and 3.5 of 100 such walks would pass for leaks (docs/results/soak-simulations.md).
+_END = 0.2
 # Caches and pools fill up at first, which is no leak.
 _FILLING = 1 / 3
 # What matters: a device that runs for a day would need a tenth more, and more was seen than the odd pages of a heap.
@@ -72,8 +75,9 @@ def memory_growth(ends: Sequence[float], resident: Sequence[int | None]) -> Memo
     told = [(end, size) for end, size in zip(ends, resident, strict=True) if size is not None]
     if not told or len(late := [pair for pair in told if pair[0] >= _FILLING * told[-1][0]]) < _FEWEST_WINDOWS:
         return None
-    batches = [part.mean(axis=0) for part in np.array_split(np.array(late, float), min(_BATCHES, len(late)))]
-    steps = np.diff(np.array(batches), axis=0)
+    batches = np.array_split(np.array(late, float), min(_BATCHES, len(late)))
+    levels = np.array([batch[-math.ceil(_END * len(batch)) :].mean(axis=0) for batch in batches])
+    steps = np.diff(levels, axis=0)
     slopes = steps[:, 1] / steps[:, 0]
     mean, error = float(slopes.mean()), float(slopes.std(ddof=1)) / math.sqrt(len(slopes))
     p = student_tail(mean / error, len(slopes) - 1) if error else float(mean <= 0)
@@ -85,10 +89,12 @@ def memory_growth(ends: Sequence[float], resident: Sequence[int | None]) -> Memo
         verdict = "grows"
     elif interval[1] < matters:
         verdict = "steady"
-    return MemoryGrowth(per_second=mean, ci95=interval, p=p, verdict=verdict, text=_told(verdict, mean, seen, size))
+    return MemoryGrowth(
+        per_second=mean, ci95=interval, p=p, verdict=verdict, text=_told(verdict, mean, interval[1], seen, size)
+    )
 
 
-def _told(verdict: GrowthVerdict, per_second: float, seen: float, size: int) -> str:
+def _told(verdict: GrowthVerdict, per_second: float, most: float, seen: float, size: int) -> str:
     match verdict:
         case "grows":
             return (
@@ -96,6 +102,6 @@ def _told(verdict: GrowthVerdict, per_second: float, seen: float, size: int) -> 
                 f"{format_bytes(size)} are in use): something leaks, the runtime or an operator of the model"
             )
         case "steady":
-            return "memory does not grow"
+            return f"memory lasts: {format_bytes(size)}, and less than a tenth more a day"
         case "undecided":
-            return "whether memory grows cannot be told: soak longer"
+            return f"whether memory grows cannot be told, it may by {format_bytes(3600 * most)} an hour: soak longer"

@@ -59,6 +59,7 @@ RULE_METRICS: dict[str, RuleMetric] = {
         relative=(*_RELATIVE, Dimension.SECONDS),
         statistics=("p50", "p90", "median"),
     ),
+    "slowdown": RuleMetric(measurement="soak", dimension=Dimension.PERCENT, relative=()),
     "instructions": RuleMetric(measurement="instructions", dimension=Dimension.NUMBER, relative=_RELATIVE),
     "energy": RuleMetric(measurement="energy", dimension=Dimension.JOULES, relative=(*_RELATIVE, Dimension.JOULES)),
 }
@@ -177,7 +178,8 @@ def _limit(text: str, limit: str, metric: RuleMetric) -> tuple[bool, Quantity]:
     if baseline is None:
         return False, _fitting(text, parse_quantity(limit), (metric.dimension,))
     if not metric.relative:
-        raise InputError(f"rule `{text}`: this metric compares with the baseline already", hint="give a plain limit")
+        other = "with the beginning of the soak" if metric.measurement == "soak" else "with the baseline"
+        raise InputError(f"rule `{text}`: this metric compares {other} already", hint="give a plain limit")
     if baseline["sign"] is None:
         return True, Quantity(0.0, metric.relative[0])
     quantity = _fitting(text, parse_quantity(baseline["quantity"]), metric.relative)

@@ -10,17 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.errors import InputError
-from edgeopt.judge.intervals import CONFIDENCE
+from edgeopt.judge.intervals import CONFIDENCE, Interval
 from edgeopt.judge.latency import MINIMUM_EFFECT, Samples, latency_verdict
 from edgeopt.judge.means import welch_interval
+from edgeopt.judge.soak_causes import Conditions, cause_of_slowing, cause_of_speeding
 
 # Windows next to each other are alike (heat, clock, neighbours), so each third is cut into this many batches at most,
-# whose means are nearly independent (batch means; Law 2015, Simulation Modeling and Analysis, section 9.5.3). With 5
-# the interval of 600 windows that are alike by 0.8 from one to the next excludes 1 in 6 of 100, with 10 in 8; of 60
-# such windows in 21 and 41, so a short soak on a busy machine cries wolf.
+# whose means are nearly independent (batch means; Law 2015, Simulation Modeling and Analysis, section 9.5.3). 10 would
+# find more, and excluded 1 twice as often where there was nothing; with 5 a short soak on a busy machine still cries
+# wolf (docs/results/soak-simulations.md).
 _BATCHES = 5
-_FEWEST_WINDOWS = 6
+FEWEST_WINDOWS = 6
+UNTOLD = Conditions()
+_LARGEST_EXPONENT = 700.0
 
+Floats = NDArray[np.float64]
 SoakVerdict = Literal["sustained", "slows", "speeds up", "undecided"]
 _VERDICTS: dict[str, SoakVerdict] = {"same": "sustained", "slower": "slows", "faster": "speeds up"}
 
@@ -62,27 +66,22 @@ class Soak:
         }
 
 
-def early_late(windows: Samples, *, minimum_effect: float = MINIMUM_EFFECT) -> Soak:
+def early_late(windows: Samples, *, conditions: Conditions = UNTOLD, minimum_effect: float = MINIMUM_EFFECT) -> Soak:
     """Whether speed lasts, from one long run without a pause.
 
     Args:
         windows: Seconds per call, a sequence per window of equal time (a second, say) in the order taken; windows
             without a call do not count.
+        conditions: What the system told in each window, which explains the verdict and does not change it.
         minimum_effect: The smallest relative change that counts.
 
     Raises:
         InputError: Fewer than 6 windows hold calls, so that a third cannot be told from chance.
     """
-    medians = np.log([float(np.median(window)) for window in windows if len(window)])
-    if len(medians) < _FEWEST_WINDOWS:
-        raise InputError(
-            f"the run has {len(medians)} windows, early and late need {_FEWEST_WINDOWS} in all", hint="soak for longer"
-        )
-    third = len(medians) // 3
-    early, late = medians[:third], medians[-third:]
-    low, high = welch_interval(_batches(late), _batches(early), CONFIDENCE)
-    ratio = math.exp(_batches(early).mean() - _batches(late).mean())
-    interval = (math.exp(low), math.exp(high))
+    early, late = _thirds(windows)
+    low, high = _log_interval(windows, CONFIDENCE)
+    slowdown = soak_slowdown(windows)
+    ratio, interval = 1 / (1 + slowdown), (_exponential(-high), _exponential(-low))
     verdict = _VERDICTS.get(latency_verdict(ratio, interval, minimum_effect), "undecided")
     return Soak(
         early=math.exp(np.median(early)),
@@ -91,25 +90,65 @@ def early_late(windows: Samples, *, minimum_effect: float = MINIMUM_EFFECT) -> S
         ci95=interval,
         verdict=verdict,
         minimum_effect=minimum_effect,
-        text=_told(verdict, 1 / ratio - 1),
+        text=_told(verdict, slowdown, conditions),
     )
 
 
-def _batches(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def soak_slowdown(windows: Samples) -> float:
+    """Time per call late in a soak over that early in it, less 1: geometric means of the medians of the windows.
+
+    Raises:
+        InputError: Fewer than 6 windows hold calls.
+    """
+    early, late = map(_batches, _thirds(windows))
+    return math.expm1(late.mean() - early.mean())
+
+
+def soak_interval(windows: Samples, confidence: float) -> Interval:
+    """Welch's interval of `soak_slowdown`, over batches of windows.
+
+    Raises:
+        InputError: Fewer than 6 windows hold calls.
+    """
+    low, high = _log_interval(windows, confidence)
+    return _exponential(low) - 1, _exponential(high) - 1
+
+
+def _log_interval(windows: Samples, confidence: float) -> Interval:
+    """The interval of ln of late time over early time."""
+    early, late = map(_batches, _thirds(windows))
+    return welch_interval(early, late, confidence)
+
+
+def _exponential(value: float) -> float:
+    """The exponential of `value`; a bound of few batches may lie beyond all numbers."""
+    return math.exp(min(value, _LARGEST_EXPONENT))
+
+
+def _thirds(windows: Samples) -> tuple[Floats, Floats]:
+    """(window,) ln of median seconds per call of the first third and of the last."""
+    medians = np.log([float(np.median(window)) for window in windows if len(window)])
+    if len(medians) < FEWEST_WINDOWS:
+        raise InputError(
+            f"the run has {len(medians)} windows, early and late need {FEWEST_WINDOWS} in all", hint="soak for longer"
+        )
+    third = len(medians) // 3
+    return medians[:third], medians[-third:]
+
+
+def _batches(values: Floats) -> Floats:
     """(batch,) means of values that follow each other."""
     return np.array([part.mean() for part in np.array_split(values, min(_BATCHES, len(values)))])
 
 
-def _told(verdict: SoakVerdict, change: float) -> str:
+def _told(verdict: SoakVerdict, slowdown: float, conditions: Conditions) -> str:
     match verdict:
         case "sustained":
             return "speed lasts: the last third is as fast as the first"
         case "slows":
-            return (
-                f"the last third takes {change:.1%} longer than the first: the clock fell as the chip grew hot "
-                "(cool it), or other work on the machine grew (stop it)"
-            )
+            cause = cause_of_slowing(slowdown, conditions)
+            return f"the last third takes {slowdown:.1%} longer than the first; {cause}"
         case "speeds up":
-            return f"the last third takes {-change:.1%} less time than the first: other work ended, or the clock rose"
+            return f"the last third takes {-slowdown:.1%} less time than the first; {cause_of_speeding(conditions)}"
         case "undecided":
-            return "early and late differ by no more than noise explains, and the noise hides what matters: soak longer"
+            return "whether speed lasts cannot be told, noise hides what matters: soak longer, or stop other work"

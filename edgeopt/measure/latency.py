@@ -20,6 +20,7 @@ from edgeopt.measure.worker import Job
 
 PROCESSES = 10
 FOOTPRINT_PROCESSES = 3
+WORKER = (sys.executable, "-m", "edgeopt.measure.worker")
 _TIMEOUT_SECONDS = 600
 
 Progress = Callable[[int, int], None]
@@ -173,10 +174,9 @@ def run_job(job: Job, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> dict[str,
         EdgeoptError: The failure that the process reports.
         ToolFailed: It crashed or hung.
     """
-    command = [sys.executable, "-m", "edgeopt.measure.worker"]
     try:
         result = subprocess.run(
-            command, input=job.as_json(), capture_output=True, text=True, timeout=timeout_seconds, check=False
+            WORKER, input=job.as_json(), capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ToolFailed(
@@ -184,20 +184,37 @@ def run_job(job: Job, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> dict[str,
             hint="does the model loop? `edgeopt inspect` shows its MACs",
         ) from error
     if result.returncode != 0:
-        raise ToolFailed(_crash_text(job, result), hint=f"run it alone: {' '.join(command)} (job on stdin)")
-    answer: dict[str, Any] = json.loads(result.stdout)
+        raise crash(job, result.returncode, result.stderr)
+    return accepted(json.loads(result.stdout))
+
+
+def accepted(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the process says, unless that is a failure.
+
+    Raises:
+        EdgeoptError: That failure.
+    """
     if "error" in answer:
         failure = answer["error"]
         raise getattr(errors, failure["kind"])(failure["message"], hint=failure["hint"])
     return answer
 
 
-def _crash_text(job: Job, result: subprocess.CompletedProcess[str]) -> str:
-    models = ", ".join(f"`{model}`" for model in job.models)
-    if result.returncode < 0:
-        return f"{job.runtime} crashed on {models} ({signal.Signals(-result.returncode).name})"
-    last = result.stderr.strip().splitlines()[-1:] or ["no message"]
-    return f"measuring {models} failed: {last[0]}"
+def crash(job: Job, code: int, stderr: str, *, when: str = "") -> ToolFailed:
+    """The failure of a process that ended without an answer.
+
+    Args:
+        job: What it was to measure.
+        code: Its exit code; negative where a signal ended it.
+        stderr: What it said last.
+        when: How far it had come, where that is known.
+    """
+    models, later = ", ".join(f"`{model}`" for model in job.models), f" {when}" if when else ""
+    hint = f"run it alone: {' '.join(WORKER)} (job on stdin)"
+    if code < 0:
+        return ToolFailed(f"{job.runtime} crashed on {models}{later} ({signal.Signals(-code).name})", hint=hint)
+    last = stderr.strip().splitlines()[-1:] or ["no message"]
+    return ToolFailed(f"measuring {models} failed{later}: {last[0]}", hint=hint)
 
 
 def _timing(index: int, alone: list[dict[str, Any]], timed: list[dict[str, Any]]) -> Timing:

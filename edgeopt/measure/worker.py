@@ -1,6 +1,7 @@
 """The fresh process that measures: reads a job from stdin, writes samples to stdout, both JSON.
 
-It imports nothing but the runtime, so that the memory and the caches that it sees are those of inference.
+A soak writes a line per window as it goes, so that what was measured is known however it ends. The process imports
+nothing but the runtime, so that the memory and the caches that it sees are those of inference.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from edgeopt.core.artifact import TensorSpec
 from edgeopt.errors import EdgeoptError, Unsupported
-from edgeopt.measure.sensors import find_sensors
+from edgeopt.measure.sensors import find_sensors, preemptions
 from edgeopt.measure.windows import soak_windows
 from edgeopt.runners import runner_named
 from edgeopt.runners.protocol import Session
@@ -102,7 +103,7 @@ def measure_latency(job: Job) -> dict[str, Any]:
     settle = _SETTLE_SECONDS if job.threads == 1 else _SETTLE_SECONDS_THREADED
     plan = _plan(job, max(seconds for seconds, _ in warm), settle)
     blocks: list[list[list[float]]] = [[] for _ in order]
-    switches, start = _involuntary_switches(), time.perf_counter()
+    switches, start = (preemptions() or 0), time.perf_counter()
     for turn in range(plan.rounds):
         for index in _rotated(order, job.turn + turn):
             blocks[index].append(_timed_block(calls[index], plan.calls, settle))
@@ -110,7 +111,7 @@ def measure_latency(job: Job) -> dict[str, Any]:
     return {
         "blocks": blocks,
         "is_warm": [is_stable for _, is_stable in warm],
-        "preempted_per_second": (_involuntary_switches() - switches) / elapsed,
+        "preempted_per_second": ((preemptions() or 0) - switches) / elapsed,
     }
 
 
@@ -212,23 +213,23 @@ def _timed_block(call: Callable[[], object], calls: int, settle: float) -> list[
     return samples
 
 
-def _involuntary_switches() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-
-
 def measure_soak(job: Job) -> dict[str, Any]:
-    """Windows of one model that runs for the whole budget without a pause."""
+    """How many windows a soak of one model had; each is a line on stdout as soon as it is over.
+
+    The garbage collector is on, as in an application: what it would free is no leak. It need not look at what was there
+    before.
+    """
     session = runner_named(job.runtime).open(Path(job.models[0]), threads=job.threads)
     call = _checked_call(session, job)
     _warm_up(call)
     gc.collect()
-    gc.disable()
-    windows = soak_windows(call, seconds=job.budget_seconds, sensors=find_sensors(job.cpus))
-    return {"windows": [window.as_json() for window in windows]}
+    gc.freeze()
+    windows = 0
+    for window in soak_windows(call, seconds=job.budget_seconds, sensors=find_sensors(job.cpus)):
+        sys.stdout.write(json.dumps(window.as_json()) + "\n")
+        sys.stdout.flush()
+        windows += 1
+    return {"windows": windows}
 
 
 _KINDS = {"latency": measure_latency, "footprint": measure_footprint, "soak": measure_soak}
@@ -243,7 +244,7 @@ def main() -> None:
         answer = _KINDS[job.kind](job)
     except EdgeoptError as error:
         answer = {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
-    json.dump(answer, sys.stdout)
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":

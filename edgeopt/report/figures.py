@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgeopt.judge.metrics import METRICS
 from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
 
 Record = dict[str, Any]
@@ -41,6 +40,8 @@ def score_text(metric: str, value: float) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether a task metric lies in [0, 1], so that it reads in per cent; one of the user's own is a plain number."""
+    from edgeopt.judge.metrics import METRICS  # it needs numpy, which a list of runs would wait 0.1 s for
+
     return metric in METRICS and METRICS[metric].is_share
 
 
@@ -60,7 +61,8 @@ def difference_text(accuracy: Record) -> str:
 
 def size_cells(before: int, after: int) -> Cells:
     """Sizes in bytes, beside each other."""
-    told = f"{before / after:.2f}x smaller" if after <= before else f"{after / before:.2f}x larger"
+    told = "as large" if after == before else f"{before / after:.2f}x smaller"
+    told = told if after <= before else f"{after / before:.2f}x larger"
     return "size", format_bytes(before), format_bytes(after), told
 
 
@@ -86,8 +88,15 @@ def accuracy_cells(accuracy: Record | None) -> list[Cells]:
         told = f"{difference_text(accuracy)}, {accuracy['verdict']}"
         rows.append((f"{accuracy['metric']}, {accuracy['n']} samples", before, after, told))
     if accuracy["flips"] is not None:
-        told = f"{format_share(accuracy['flip_rate'])} of predictions changed"
+        told = f"{format_share(accuracy['flip_rate'])} of predictions changed{_directions(accuracy)}"
         rows.append(("flips", "", str(accuracy["flips"]), told))
     if accuracy["sqnr_db"] is not None:
         rows.append(("signal to noise", "", f"{accuracy['sqnr_db']:.1f} dB", "of the output"))
     return rows
+
+
+def _directions(accuracy: Record) -> str:
+    """Which way the flips went, where labels tell; those from one wrong class to another went neither."""
+    if accuracy.get("negative_flip_rate") is None or not accuracy["flips"]:
+        return ""
+    return f": {accuracy['losses']} right before, {accuracy['gains']} right now"

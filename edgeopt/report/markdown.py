@@ -23,8 +23,10 @@ from edgeopt.report.figures import (
 )
 from edgeopt.report.intervals import Interval, intervals_of, rule_interval
 from edgeopt.report.plot import bar_text, forest_svg
+from edgeopt.report.reliability import calibration_cells, reliability_svg
 from edgeopt.report.rules import counts_text, model_name, worst_first
-from edgeopt.report.soak import HEADERS, soak_cells, soak_svg, soak_text
+from edgeopt.report.soak import HEADERS, soak_cells, soak_text
+from edgeopt.report.soak_plot import soak_svg
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds
 
@@ -144,7 +146,10 @@ def _quantize(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
 def _compare(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     origin = Block(f"Origin of the figures: {record['origin']}.")
     told = [*_slices(record, every=True), *_facts(record)]
-    return record["verdict"], [origin, _side_by_side(accuracy_cells(record)), *told, *_bars(record, is_drawn)]
+    calibration = record.get("calibration")
+    cells = [*accuracy_cells(record), *calibration_cells(calibration)]
+    diagram = [Block(reliability_svg(calibration))] if calibration and is_drawn else []
+    return record["verdict"], [origin, _side_by_side(cells), *diagram, *told, *_bars(record, is_drawn)]
 
 
 def _bench(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:

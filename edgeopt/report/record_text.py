@@ -14,8 +14,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from edgeopt.report.escape import printable
-from edgeopt.report.figures import Record, figure_text, score_text
-from edgeopt.units import format_age, format_bytes
+from edgeopt.report.figures import Record, figure_text
+from edgeopt.units import format_age, format_bytes, format_share
 
 _DIGITS = 12
 # How much of `2026-11-25 11:09:53` is the day, and the day and the minute.
@@ -26,7 +26,8 @@ _OPTIONAL = ("verdict", "accepted")
 _MOST_RUNS = 10
 # Figures whose unit says what they are.
 _UNNAMED = ("size", "sqnr")
-_TASK_METRICS = ("accuracy", "auc", "f1", "mse", "mae")
+# Task metrics of a headline that read in per cent.
+SHARES = ("accuracy", "auc", "f1")
 
 
 def runs_view(record: Record) -> RenderableType:
@@ -129,8 +130,8 @@ def _figures(figures: list[Record]) -> str:
 
 
 def _figure(figure: Record) -> str:
-    if figure["name"] in _TASK_METRICS:
-        return score_text(figure["name"], figure["value"])
+    if figure["name"] in SHARES:
+        return format_share(figure["value"])
     return f"{figure['value']:.2f}x" if figure["unit"] == "x" else figure_text(figure["value"], figure["unit"])
 
 

@@ -25,6 +25,7 @@ from edgeopt.report.figures import (
 )
 from edgeopt.report.plan_text import PLAN_VIEWS
 from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
+from edgeopt.report.reliability import calibration_cells
 from edgeopt.report.soak_text import soak_parts
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
@@ -145,7 +146,7 @@ def evaluate_view(record: Record) -> RenderableType:
 def compare_view(record: Record) -> RenderableType:
     """Two models on the same samples."""
     table = _table("", "baseline", "candidate", "")
-    for cells in accuracy_cells(record):
+    for cells in (*accuracy_cells(record), *calibration_cells(record.get("calibration"))):
         table.add_row(*cells)
     parts = _slice_parts(record, every=True)
     lines = [Text(printable(line)) for line in facts_of(record)]
@@ -232,8 +233,9 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
 
 
 def _side_by_side(before: int, after: int, record: Record, name: str) -> Table:
-    """Size in bytes, latency and accuracy of the original and of what was made from it."""
-    table = _table("", "original", name, "")
+    """Size in bytes, latency and accuracy of the original, or of an accepted baseline, and of what was made."""
+    is_original = (record.get("baseline") or {}).get("is_original", True)
+    table = _table("", "original" if is_original else "baseline", name, "")
     table.add_row(*size_cells(before, after))
     _add_latency(table, record["latency"])
     for cells in accuracy_cells(record["accuracy"]):

@@ -145,7 +145,10 @@ class Objects:
             with os.fdopen(handle, "wb") as stream:
                 found = _copy(chunks, stream)
             if found != sha256:
-                raise InputError(f"what was to be kept as `{sha256[:12]}` has the digest `{found[:12]}`")
+                raise InputError(
+                    f"what was to be kept as `{sha256[:12]}` has the digest `{found[:12]}`: it has changed, or is only "
+                    "one of several files"
+                )
             temporary.chmod(0o444)
             temporary.replace(path)
         finally:

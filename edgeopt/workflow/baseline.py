@@ -43,16 +43,24 @@ class Baseline:
     path: Path | None = None
     record: Run | None = None
 
-    @property
-    def side(self) -> Side | None:
-        """What was recorded of it; None before the first."""
-        return recorded_side(self.record, where=self.name) if self.record else None
+    def side(self, store: Store) -> Side | None:
+        """What was recorded of it, with predictions that the record may keep; None before the first."""
+        return recorded_side(self.record, store, where=self.name) if self.record else None
 
     @property
     def accepted(self) -> dict[str, Any] | None:
         """Who accepted it, when and why; None where that is not told."""
         told = self.record.own.get("accepted") if self.record else None
         return told if isinstance(told, dict) else None
+
+    def is_at_hand(self, store: Store) -> bool:
+        """Whether its model is still to be had, so that it can be measured again."""
+        if self.record is None:
+            return False
+        entry = candidate_entry(self.record, where=self.name)
+        digest, path = str(entry["sha256"]), Path(str(entry["path"]))
+        found = _readable(path) if path.is_file() else None
+        return store.objects.has(digest) or (found is not None and found.sha256 == digest)
 
     def artifact(self, store: Store, place: Path) -> Artifact | None:
         """Its model, if it is still to be had: where it lay, else from the record, which is copied to `place`."""
@@ -68,15 +76,6 @@ class Baseline:
         with replacing(place, force=True) as temporary:
             temporary.write_bytes(store.objects.read(digest))
         return model_artifact(place)
-
-    def has_model(self, store: Store) -> bool:
-        """Whether its model is still to be had, so that it can be measured again; nothing is copied."""
-        if self.record is None:
-            return False
-        entry = candidate_entry(self.record, where=self.name)
-        digest, path = str(entry["sha256"]), Path(str(entry["path"]))
-        is_there = path.is_file() and (found := _readable(path)) is not None and found.sha256 == digest
-        return is_there or store.objects.has(digest)
 
     def require_keepable(self) -> None:
         """Refuse, before anything is measured, a file that may not be written.

@@ -20,6 +20,18 @@ Metric = Literal["latency", "memory", "instructions", "energy"]
 _MEASURED_HERE = ("latency", "memory")
 
 
+class SoakInterrupted(KeyboardInterrupt):
+    """An interrupt in the middle of a soak, with what was measured until then.
+
+    Args:
+        result: As `bench` would have given it, of the time until the interrupt.
+    """
+
+    def __init__(self, result: BenchResult) -> None:
+        super().__init__()
+        self.result = result
+
+
 def bench(
     *models: Named,
     against: Named | None = None,
@@ -47,13 +59,15 @@ def bench(
         shapes: Shape per input name, for models with other free axes.
         processes: Fresh processes to time in.
         seed: Seed of the inputs and of the bootstrap.
-        soak: A time like `10min`: run each model that long without a pause too, one after the other.
+        soak: A time like `10min`: run each model that long without a pause too, one after the other, and hold the end
+            against the beginning.
         report: Called with what is being done.
 
     Raises:
         InputError: A model or an option is not usable.
         Unsupported: The target or metric cannot be measured here.
         ToolFailed: A measuring process crashed or hung.
+        SoakInterrupted: An interrupt ended a soak that can be judged; it holds the result so far.
     """
     for name in (target,) if isinstance(target, str) else target:
         require_host(name, what=metric)
@@ -62,7 +76,9 @@ def bench(
     seconds = None if soak is None else soak_seconds(soak)
     if against and soak:
         raise InputError(
-            "`--soak` runs one model without a pause, `--against` takes them by turns", hint="ask for one at a time"
+            "`--soak` runs a model without a pause, `--against` takes models by turns: each would rest, and heat the "
+            "chip for the other",
+            hint="edgeopt bench NEW BASE --soak 10min runs one after the other",
         )
     paths = [Path(against), *map(Path, models)] if against else list(models_or_default(models))
     artifacts = [model_artifact(path) for path in paths]
@@ -81,8 +97,14 @@ def bench(
     if against:
         return time_by_turns(artifacts, plan, report=report)
     timings = measure_models(paths, plan, progress=counter(report, "measuring"))
-    soaks = soak_models(artifacts, plan, seconds, report=report) if seconds else ()
-    return bench_result(artifacts, plan, timings.models, warnings=timings.warnings, soaks=soaks)
+    if seconds is None:
+        return bench_result(artifacts, plan, timings.models, warnings=timings.warnings)
+    soaks = soak_models(artifacts, plan, seconds, report=report)
+    warnings = (*timings.warnings, *soaks.warnings)
+    result = bench_result(artifacts, plan, timings.models, warnings=warnings, soaks=soaks.runs)
+    if not soaks.is_whole:
+        raise SoakInterrupted(result)
+    return result
 
 
 def _require_inputs(shapes: Mapping[str, Sequence[int]], artifacts: Sequence[Artifact]) -> None:

@@ -96,6 +96,7 @@ class BenchResult:
     Attributes:
         run: The record.
         rows: What was measured of each model; the base comes first where there is one.
+        figures: The same for the record, per row; two rows of one file have each its own.
         comparisons: Each further model against the base.
         noise: The base against itself, by turns with all the rest: what this machine makes of no difference.
         warnings: What the user should know.
@@ -104,6 +105,7 @@ class BenchResult:
 
     run: Run
     rows: tuple[BenchRow, ...]
+    figures: tuple[tuple[Measurement, ...], ...]
     comparisons: tuple[LatencyComparison, ...] = ()
     noise: LatencyComparison | None = None
     warnings: tuple[str, ...] = ()
@@ -136,7 +138,7 @@ def bench_result(
     noise: LatencyComparison | None = None,
     warnings: Sequence[str] = (),
     looks: int = 1,
-    soaks: Sequence[SoakRun] = (),
+    soaks: Sequence[SoakRun | None] = (),
 ) -> BenchResult:
     """Rows, comparisons and the record of what was timed.
 
@@ -148,9 +150,8 @@ def bench_result(
         noise: The first against itself.
         warnings: What the user should know.
         looks: Measurements that were pooled, each of as many processes.
-        soaks: Each model run without a pause, where that was asked for.
+        soaks: Each model run without a pause, where that was asked for; None for one that was not.
     """
-    all_soaks: Sequence[SoakRun | None] = soaks or [None] * len(timings)
     rows = tuple(
         BenchRow(
             artifact=artifact,
@@ -162,17 +163,18 @@ def bench_result(
             summary=summarize_latency(timing.samples, calls_per_block=timing.calls_per_block),
             soak=soak,
         )
-        for artifact, timing, soak in zip(artifacts, timings, all_soaks, strict=True)
+        for artifact, timing, soak in zip(artifacts, timings, soaks or [None] * len(timings), strict=True)
     )
     record = environment(threads=plan.threads)
     session = f"{record['date']} {secrets.token_hex(4)}"
-    told = [*warnings, *_pattern_warnings(rows), *(text for soak in soaks for text in soak.warnings)]
+    told = [*warnings, *_pattern_warnings(rows), *(text for soak in soaks if soak for text in soak.warnings)]
     roles = ["baseline" if comparisons else "candidate", *["candidate"] * (len(rows) - 1)]
+    figures = tuple(row_measurements(row, session=session, looks=looks, noise=noise) for row in rows)
     run = Run(
         command="bench",
         environment=record,
         artifacts=tuple({**a.as_json(), "role": role} for a, role in zip(artifacts, roles, strict=True)),
-        measurements=tuple(m for row in rows for m in row_measurements(row, session=session, looks=looks, noise=noise)),
+        measurements=tuple(m for row in figures for m in row),
         own={
             "runs": [row.as_json() for row in rows],
             "comparison": comparison_json(comparisons[0]) if comparisons else None,
@@ -182,7 +184,13 @@ def bench_result(
         },
     )
     return BenchResult(
-        run=run, rows=rows, comparisons=tuple(comparisons), noise=noise, warnings=tuple(told), looks=looks
+        run=run,
+        rows=rows,
+        figures=figures,
+        comparisons=tuple(comparisons),
+        noise=noise,
+        warnings=tuple(told),
+        looks=looks,
     )
 
 

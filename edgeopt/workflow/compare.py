@@ -108,7 +108,7 @@ def compare(
             **comparison.as_json(),
             "origin": Origin.HOST.value,
             "slices": [part.as_json() for part in parts],
-            "calibration": calibration_json(before, after, seed=seed),
+            "calibration": calibration_json(before, after, seed=seed, cluster=cluster),
             "robustness": None,
             "judged": judged or None,
             "looks": looks_at(judged, digests[CANDIDATE], Store.find()),

@@ -103,7 +103,9 @@ def gate(
         )
 
     if runs:
-        case = recorded_case([Path(run) for run in runs], held.side if held else None, seed=seed, cluster=columns)
+        case = recorded_case(
+            [Path(run) for run in runs], held.side(store) if held else None, store, seed=seed, cluster=columns
+        )
         require([*faults, *unusable_on(case.evidence, demands)])
         verdict = verdict_on(demands, case.evidence)
     else:

@@ -15,6 +15,7 @@ from edgeopt.judge.evidence import Evidence, Side
 from edgeopt.judge.predictions import Predictions
 from edgeopt.judge.rules import Rule
 from edgeopt.judge.usable import unusable_rules
+from edgeopt.store.store import Store
 from edgeopt.workflow.prediction_file import read_predictions
 
 CANDIDATE, BASELINE = "candidate", "baseline"
@@ -45,12 +46,13 @@ class Case:
         return predictions.judged if predictions else {}
 
 
-def recorded_case(paths: Sequence[Path], held: Side | None, *, seed: int, cluster: str) -> Case:
+def recorded_case(paths: Sequence[Path], held: Side | None, store: Store, *, seed: int, cluster: str) -> Case:
     """The evidence in run records, merged by artifact: the candidate is the one that is not marked as a baseline.
 
     Args:
         paths: The records.
         held: What to hold the candidate against; None takes the baseline that the records hold.
+        store: Where predictions may be kept that no longer lie where they did.
         seed: Seed of bootstraps.
         cluster: Column of samples that depend on each other; empty where none do.
 
@@ -70,8 +72,10 @@ def recorded_case(paths: Sequence[Path], held: Side | None, *, seed: int, cluste
         )
     measurements = tuple(m for record in records for m in record.measurements)
     digest = next((found for found, entry in artifacts.items() if entry.get("role") == BASELINE), None)
-    baseline = held or (_side(digest, measurements) if digest else None)
-    evidence = Evidence(candidate=_side(candidates[0], measurements), baseline=baseline, seed=seed, cluster=cluster)
+    baseline = held or (side_of(digest, measurements, store) if digest else None)
+    evidence = Evidence(
+        candidate=side_of(candidates[0], measurements, store), baseline=baseline, seed=seed, cluster=cluster
+    )
     return Case(evidence=evidence, measurements=measurements, artifacts=tuple(artifacts.values()))
 
 
@@ -87,13 +91,13 @@ def unusable_on(evidence: Evidence, rules: Sequence[Rule]) -> list[EdgeoptError]
     return faults
 
 
-def recorded_side(record: Run, *, where: str) -> Side:
+def recorded_side(record: Run, store: Store, *, where: str) -> Side:
     """The candidate of a recorded run, which is the baseline of this one.
 
     Raises:
         InputError: It holds none.
     """
-    return _side(candidate_entry(record, where=where)["sha256"], record.measurements)
+    return side_of(candidate_entry(record, where=where)["sha256"], record.measurements, store)
 
 
 def candidate_entry(record: Run, *, where: str) -> dict[str, Any]:
@@ -132,15 +136,21 @@ def judgeable(record: Run, *, where: str) -> Run:
     return replace(record, measurements=told)
 
 
-def _side(digest: str, measurements: Sequence[Measurement]) -> Side:
+def side_of(digest: str, measurements: Sequence[Measurement], store: Store) -> Side:
+    """What was measured of the artifact of that digest, with its predictions where they are to be had."""
     own = tuple(m for m in measurements if m.artifact == digest)
-    return Side(sha256=digest, measurements=own, predictions=_predictions(own))
+    return Side(sha256=digest, measurements=own, predictions=_predictions(own, store))
 
 
-def _predictions(measurements: Sequence[Measurement]) -> Predictions | None:
-    """The predictions that the last record names, while the file is the one that was recorded."""
+def _predictions(measurements: Sequence[Measurement], store: Store) -> Predictions | None:
+    """The predictions that the last record names, where they lie or as the store keeps them; None if they are gone."""
     files = [m.details["predictions"] for m in measurements if isinstance(m.details.get("predictions"), dict)]
-    path = Path(str(files[-1].get("path"))) if files else None
-    if path is None or not path.is_file() or sha256_of(path) != files[-1].get("sha256"):
+    if not files:
         return None
-    return read_predictions(path)
+    path, digest = Path(str(files[-1].get("path"))), str(files[-1].get("sha256"))
+    if path.is_file() and sha256_of(path) == digest:
+        return read_predictions(path)
+    try:
+        return read_predictions(store.object_path(digest))
+    except InputError:
+        return None

@@ -86,12 +86,12 @@ def measured_case(
         slices=settings.data.slices if settings.data else (),
     )
     measured = measure_pair(models, judging, settings.bench, record=folder / RECORD_FOLDER, seed=seed, report=report)
-    recorded = held.side if held and kept is None else None
+    recorded = held.side(store) if held and kept is None else None
 
     def verdict_on_pair(demands: Sequence[Rule], pair: MeasuredPair) -> Verdict:
         return verdict_on(demands, _evidence(pair, recorded, seed, cluster))
 
-    verdict = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
+    verdict, measured = look_twice(measured, rules, verdict_on_pair, settings.bench, seed=seed, report=report)
     case = Case(
         evidence=_evidence(measured, recorded, seed, cluster),
         measurements=measured.measurements,

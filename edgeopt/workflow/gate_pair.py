@@ -80,7 +80,7 @@ def gate_pair(
         evidence = Evidence(candidate=pair.candidate, baseline=pair.original, seed=seed, cluster=cluster)
         return judge(some, evidence, undecided=undecided, today=datetime.now(UTC).date())
 
-    verdict = look_twice(measured, demands, verdict_on, bench, seed=seed, report=report)
+    verdict, measured = look_twice(measured, demands, verdict_on, bench, seed=seed, report=report)
     run = Run(
         command="gate",
         environment=environment(),

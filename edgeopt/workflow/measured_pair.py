@@ -134,10 +134,10 @@ def measure_pair(
         Side(
             sha256=model.sha256,
             machine=machine_identity(),
-            measurements=(*_figures_of(model, timing), *measured),
+            measurements=(*(timing.figures[row] if timing else (size_measurement(model),)), *measured),
             predictions=made,
         )
-        for model, measured, made in zip(models, metrics, predictions, strict=True)
+        for row, (model, measured, made) in enumerate(zip(models, metrics, predictions, strict=True))
     )
     return MeasuredPair(
         models=models,
@@ -158,19 +158,22 @@ def look_twice(
     *,
     seed: int,
     report: Report,
-) -> Verdict:
-    """The verdict on what was measured: nothing slow is red without a second look."""
+) -> tuple[Verdict, MeasuredPair]:
+    """The verdict on what was measured, and the pair with all looks at it: nothing slow is red without a second one."""
+    seen = measured
 
     def pair_verdict(demands: Sequence[Rule], sides: tuple[Side, Side]) -> Verdict:
-        return verdict_on(demands, replace(measured, original=sides[0], candidate=sides[1]))
+        nonlocal seen
+        seen = replace(measured, original=sides[0], candidate=sides[1])
+        return verdict_on(demands, seen)
 
     def measure_again(_: tuple[Rule, ...]) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
         plan = second_plan(_plan(bench, measured.models, seed))
         timing = time_once(measured.models, plan, report=report)
-        first, second = measured.models
-        return _figures_of(first, timing), _figures_of(second, timing)
+        return timing.figures[0], timing.figures[1]
 
-    return judge_twice(rules, (measured.original, measured.candidate), pair_verdict, measure_again)
+    verdict = judge_twice(rules, (measured.original, measured.candidate), pair_verdict, measure_again)
+    return verdict, seen
 
 
 def _timing(
@@ -183,13 +186,6 @@ def _timing(
 
 def _plan(bench: BenchTable, models: tuple[Artifact, Artifact], seed: int) -> Plan:
     return Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
-
-
-def _figures_of(model: Artifact, timing: BenchResult | None) -> tuple[Measurement, ...]:
-    """Size, and what was timed."""
-    size = size_measurement(model)
-    own = [m for m in timing.run.measurements if m.artifact == model.sha256] if timing else []
-    return (size, *(m for m in own if m.metric != "size"))
 
 
 def _metrics(

@@ -6,18 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeopt.core.files import sha256_of
-from edgeopt.core.measurement import Measurement
 from edgeopt.core.run import Run
 from edgeopt.errors import InputError
-from edgeopt.judge.evidence import Evidence, Side
+from edgeopt.judge.evidence import Evidence
 from edgeopt.judge.plan.history import History
-from edgeopt.judge.predictions import Predictions
 from edgeopt.measure.environment import machine_identity
 from edgeopt.store.store import Store
 from edgeopt.workflow.baseline import Baseline
-from edgeopt.workflow.gate_case import BASELINE, CANDIDATE, judgeable, read_record
-from edgeopt.workflow.prediction_file import read_predictions
+from edgeopt.workflow.gate_case import BASELINE, CANDIDATE, judgeable, read_record, side_of
 
 _SHOWN_DIGITS = 12
 # Older runs of the store are not looked at, and of those about the model no more are opened: the latest that knows is
@@ -98,29 +94,10 @@ def _evidence(run: Run, store: Store, cluster: str) -> Evidence | None:
         return None
     base = roles.get(BASELINE)
     return Evidence(
-        candidate=_side(roles[CANDIDATE], run.measurements, store),
-        baseline=_side(base, run.measurements, store) if base else None,
+        candidate=side_of(roles[CANDIDATE], run.measurements, store),
+        baseline=side_of(base, run.measurements, store) if base else None,
         cluster=cluster,
     )
-
-
-def _side(digest: str, measurements: Sequence[Measurement], store: Store) -> Side:
-    own = tuple(m for m in measurements if m.artifact == digest)
-    return Side(sha256=digest, measurements=own, predictions=_predictions(own, store))
-
-
-def _predictions(measurements: Sequence[Measurement], store: Store) -> Predictions | None:
-    """The predictions that the last record names, where they lie or as the store keeps them; None if they are gone."""
-    files = [m.details["predictions"] for m in measurements if isinstance(m.details.get("predictions"), dict)]
-    if not files:
-        return None
-    path, digest = Path(str(files[-1].get("path"))), str(files[-1].get("sha256"))
-    if path.is_file() and sha256_of(path) == digest:
-        return read_predictions(path)
-    try:
-        return read_predictions(store.object_path(digest))
-    except InputError:
-        return None
 
 
 def _comparison(run: Run) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """`edgeopt bench --soak` through the program."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from edgeopt.measure import soak
+from edgeopt.measure.soak import Soaking
+from edgeopt.measure.windows import Window
 
 
 def test_a_time_that_is_none_is_refused_with_a_hint(edgeopt, folder):
@@ -24,22 +27,71 @@ def test_a_base_is_refused_in_the_document_too(edgeopt, folder):
     left = edgeopt("bench", "model.onnx", "--against", "model.onnx", "--soak", "10min", "--json")
 
     assert left.code == 2
-    assert "`--against` takes them by turns" in left.json["error"]["message"]
+    assert "`--against` takes models by turns" in left.json["error"]["message"]
     assert left.json["error"]["hint"]
 
 
-def test_an_interrupt_leaves_nothing_behind(edgeopt, folder, monkeypatch):
-    def interrupt(_job, **_options):
-        raise KeyboardInterrupt
+def test_the_figures_of_an_interrupted_soak_are_shown_and_kept(edgeopt, folder, monkeypatch):
+    windows = tuple(
+        Window(
+            end=8.0 * index,
+            samples=(0.001,) * 20,
+            preemptions=None,
+            clock_hz=2.4e9,
+            celsius=61.5,
+            resident_bytes=50_000_000,
+        )
+        for index in range(1, 61)
+    )
+    monkeypatch.setattr("edgeopt.workflow.soak.measure_soak", lambda *_, **__: Soaking(windows=windows, is_whole=False))
+    monkeypatch.setenv("EDGEOPT_STORE", str(folder / "store"))
+    options = ("--processes", "2", "--soak", "10min")
 
-    monkeypatch.setattr(soak, "run_job", interrupt)
+    shown = edgeopt("bench", "model.onnx", *options)
+    document = edgeopt("bench", "model.onnx", *options, "--json")
+
+    assert (shown.code, document.code) == (130, 130)
+    assert "model.onnx: sustained: speed lasts" in shown.out
+    assert "2.40 GHz, 62 °C" in shown.out
+    assert "stopped after 480 s of 600 s" in shown.err
+    assert document.json["runs"][0]["soak"]["verdict"] == "sustained"
+    assert edgeopt("runs", "list", "--json").json["total"] == 2
+
+
+def test_a_recorded_soak_is_judged_by_a_rule(edgeopt, folder, monkeypatch):
+    windows = tuple(
+        Window(
+            end=float(index),
+            samples=(0.001 if index < 30 else 0.0012,) * 20,
+            preemptions=None,
+            clock_hz=None,
+            celsius=None,
+            resident_bytes=None,
+        )
+        for index in range(1, 61)
+    )
+    monkeypatch.setattr("edgeopt.workflow.soak.measure_soak", lambda *_, **__: Soaking(windows=windows, is_whole=True))
+    record = edgeopt("bench", "model.onnx", "--processes", "2", "--soak", "1min", "--json")
+    (folder / "run.json").write_text(record.out)
+    (folder / "edgeopt.toml").unlink()
+
+    left = edgeopt("gate", "run.json", "--rule", "slowdown <= 10 %", "--rule", "latency <= 1 min", "--json")
+
+    assert record.code == 0
+    assert left.code == 3
+    assert [rule["verdict"] for rule in left.json["rules"]] == ["failed", "passed"]
+    assert left.json["rules"][0]["value"] == pytest.approx(0.2)
+
+
+def test_an_interrupt_soon_after_the_beginning_leaves_nothing_behind(edgeopt, folder, monkeypatch):
+    monkeypatch.setattr("edgeopt.workflow.soak.measure_soak", lambda *_, **__: Soaking(windows=(), is_whole=False))
     monkeypatch.setenv("EDGEOPT_STORE", str(folder / "store"))
 
     left = edgeopt("bench", "model.onnx", "--processes", "2", "--soak", "10min", "--benchmark-json", "b.json")
 
-    assert (left.code, left.out, left.errors[-1]) == (130, "", "error: interrupted")
+    assert (left.code, left.out, left.err.split("\n")[-2]) == (130, "", "error: interrupted")
     assert not (folder / "b.json").exists()
-    assert not list((folder / "store").rglob("*.json"))
+    assert edgeopt("runs", "list", "--json").json["total"] == 0
 
 
 @pytest.mark.slow
@@ -58,22 +110,31 @@ def test_a_real_soak(edgeopt_process, folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_ctrl_c_in_the_middle_of_a_real_soak_ends_it(folder):
+def test_ctrl_c_in_the_middle_of_a_real_soak_leaves_its_figures(edgeopt, folder, monkeypatch):
     import pty
 
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "edgeopt", "bench", "model.onnx", "--processes", "2", "--soak", "10min"]
-    environment = {**os.environ, "EDGEOPT_STORE": str(folder / "store"), "TERM": "xterm", "COLUMNS": "80"}
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True
-    ) as process:
+    command = [sys.executable, "-m", "edgeopt", "bench", "model.onnx", "--processes", "2", "--soak", "20s", "--json"]
+    monkeypatch.setenv("EDGEOPT_STORE", str(folder / "store"))
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    with (
+        (folder / "out.json").open("w") as out,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=out, stderr=theirs, start_new_session=True
+        ) as process,
+    ):
         os.close(theirs)
         shown = b""
-        while b"soaking" not in shown:
+        while not re.search(rb"soaking[^\r\n]*0:00:0[6-9]", shown):  # the column of the time that has gone
             shown += os.read(ours, 4096)
         os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        process.wait(timeout=60)
     os.close(ours)
 
-    assert (process.returncode, out) == (130, b"")
-    assert not list((folder / "store").rglob("*.json"))
+    record = json.loads((folder / "out.json").read_text())
+    soak = record["runs"][0]["soak"]
+    assert process.returncode == 130
+    assert len(soak["windows"]) >= 6
+    assert 2 < soak["seconds"] < soak["asked_seconds"] == 20
+    assert any("stopped after" in warning for warning in record["warnings"])
+    assert edgeopt("runs", "list", "--json").json["total"] == 1

@@ -1,5 +1,7 @@
 """What evidence says about one rule, by the kind of its metric, and why it says nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -272,3 +274,24 @@ def test_an_allowance_in_seconds_is_held_against_the_difference_in_seconds(made)
 
     assert found.estimate.value == pytest.approx(0.002)
     assert (found.limit, found.shown_limit) == (0.001, pytest.approx(0.011))
+
+
+@pytest.mark.parametrize(
+    ("rule", "processes", "is_judged"),
+    [
+        ("memory <= baseline", [[101.0], [103.0], [104.0]], False),  # its smallest is below the baseline's largest
+        ("memory <= baseline", [[103.0], [104.0], [105.0]], True),
+        ("memory <= baseline", [[99.0], [100.0], [103.0]], True),  # it keeps the limit
+        ("memory <= baseline - 5 %", [[101.0], [103.0], [104.0]], True),  # it is to shrink, and did not
+        ("memory <= 102 B", [[101.0], [103.0], [104.0]], True),
+    ],
+)
+def test_growth_that_no_process_shows_for_sure_is_not_broken(made, rule, processes, is_judged):
+    figure = made.figure("memory", 0.0, unit="B")
+    new = replace(figure, samples=tuple(map(tuple, processes)))
+    old = replace(figure, artifact="old", samples=((100.0,), (101.0,), (102.0,)))
+
+    found = only(rule, made.measured([new], [old]))
+
+    assert (found.missing == "") is is_judged
+    assert is_judged or "may be noise" in found.missing

@@ -92,6 +92,8 @@ def test_the_limit_is_in_the_base_unit(text, baseline, limit):
         ("accuracy >= baseline - 3 ms", "unit `s` does not fit", "give it in `pt` or `%`"),
         ("flip_rate <= baseline + 1 %", "this metric compares with the baseline already", "give a plain limit"),
         ("flip_rate <= baseline", "this metric compares with the baseline already", "give a plain limit"),
+        ("slowdown <= baseline", "this metric compares with the beginning of the soak already", "give a plain limit"),
+        ("slowdown <= 5 ms", "unit `s` does not fit", "give it in `%`"),
         ("sqnr >= baseline", "this metric compares with the baseline already", "give a plain limit"),
         ("latency <= 12 parsecs", "`12 parsecs` is not a quantity", "a number and a unit"),
         ("latency <= nan", "`nan` is not a quantity", "a number and a unit"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgeopt.errors import InputError
-from edgeopt.judge.soak import early_late
+from edgeopt.judge.soak import early_late, soak_interval
+from edgeopt.judge.soak_causes import Conditions
 
 
 def soaked(seed=0, *, windows=600, slowdown=0.0, noise=0.01, memory=0.8):
@@ -45,6 +46,20 @@ def test_a_loss_of_a_tenth_is_found_in_noise():
 
 def test_a_loss_that_does_not_matter_is_not_told():
     assert early_late(soaked(noise=0.0, slowdown=0.01)).verdict == "sustained"
+
+
+def test_the_conditions_explain_and_do_not_judge():
+    windows = soaked(noise=0.0, slowdown=0.2)
+    hot = Conditions(clock_hz=[2.4e9] * 300 + [1.8e9] * 300)
+
+    assert early_late(windows, conditions=hot).ratio == early_late(windows).ratio
+    assert "the clock fell from 2.40 GHz to 1.80 GHz" in early_late(windows, conditions=hot).text
+
+
+def test_a_bound_beyond_all_numbers_is_large_and_no_failure():
+    low, high = soak_interval([[1.0], [3.0], [1.0], [9.0], [1.0], [5.0]], 1 - 2e-9)
+
+    assert (low, high) == (pytest.approx(-1), pytest.approx(1e304, rel=10))
 
 
 def test_loud_noise_is_undecided():

@@ -1,92 +1,92 @@
-"""Windows of a soak: how long, how many, and what each holds."""
+"""The windows of a soak: how many, how long, and what is kept of each; on a clock that calls alone move on."""
+
+import json
+from types import SimpleNamespace
 
 import pytest
 
 from edgeopt.measure import windows
 from edgeopt.measure.sensors import Sensors
-from edgeopt.measure.windows import soak_windows, window_from_json, window_seconds
+from edgeopt.measure.windows import Window, soak_windows, window_from_json, window_seconds
+
+MILLISECOND = 1_000_000
 
 
 class Clock:
-    """A clock that stands still but for the calls made under it."""
+    """Time that passes only when a call is made."""
 
-    def __init__(self):
-        self.now = 0
+    def __init__(self, monkeypatch, nanoseconds):
+        self.now, self.calls, self.nanoseconds = 0, 0, nanoseconds
+        seen = SimpleNamespace(perf_counter_ns=lambda: self.now, perf_counter=lambda: self.now * 1e-9)
+        monkeypatch.setattr(windows, "time", seen)
 
-    def perf_counter_ns(self):
-        return self.now
-
-    def perf_counter(self):
-        return self.now * 1e-9
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = Clock()
-    monkeypatch.setattr(windows, "time", made)
-    return made
-
-
-def call_of(clock, seconds, calls=None):
-    def call():
-        clock.now += int(seconds * 1e9)
-        if calls is not None:
-            calls.append(clock.now)
-
-    return call
+    def call(self):
+        self.calls += 1
+        self.now += self.nanoseconds
 
 
 @pytest.mark.parametrize(
-    ("seconds", "length", "count"),
-    [(1, 0.1, 10), (6, 0.1, 60), (30, 0.5, 60), (60, 1, 60), (600, 1, 600), (3600, 6, 600), (86_400, 144, 600)],
+    ("seconds", "length"), [(3, 0.1), (6, 0.1), (30, 0.5), (60, 1), (600, 1), (3600, 6), (7 * 86_400, 1008)]
 )
-def test_a_soak_has_sixty_to_six_hundred_windows_where_it_is_long_enough(seconds, length, count):
+def test_a_soak_has_30_to_600_windows(seconds, length):
     assert window_seconds(seconds) == pytest.approx(length)
-    assert round(seconds / window_seconds(seconds)) == count
 
 
-def test_each_window_keeps_twenty_calls_evenly_spaced_and_makes_them_all(clock):
-    calls = []
+def test_all_calls_are_made_and_20_of_a_window_are_kept(monkeypatch):
+    clock = Clock(monkeypatch, MILLISECOND)
 
-    found = soak_windows(call_of(clock, 0.01, calls), seconds=60, sensors=Sensors())
+    found = list(soak_windows(clock.call, seconds=60, sensors=Sensors()))
 
     assert len(found) == 60
+    assert clock.calls == 60_000
     assert {len(window.samples) for window in found} == {20}
-    assert found[0].samples == pytest.approx([0.01] * 20)
-    assert len(calls) == 6000
-    assert [window.end for window in found] == pytest.approx([1.0 * n for n in range(1, 61)])
+    assert found[0].samples == pytest.approx([0.001] * 20)
+    assert [window.end for window in found] == pytest.approx(range(1, 61))
 
 
-def test_a_slow_model_has_a_call_per_window_and_no_window_is_empty(clock):
-    found = soak_windows(call_of(clock, 7), seconds=60, sensors=Sensors())
+def test_a_window_holds_a_call_that_is_longer_than_it(monkeypatch):
+    clock = Clock(monkeypatch, 4000 * MILLISECOND)
 
-    assert [window.samples for window in found] == [(7.0,)] * 9
-    assert found[-1].end == pytest.approx(63)
+    found = list(soak_windows(clock.call, seconds=10, sensors=Sensors()))
+
+    assert [window.samples for window in found] == [(4.0,)] * 3
 
 
-def test_what_the_system_does_not_tell_is_none_not_nought(clock, monkeypatch):
+def test_a_stall_is_not_made_up_for_by_calls_in_a_row(monkeypatch):
+    clock = Clock(monkeypatch, MILLISECOND)
+
+    def stalling():
+        clock.call()
+        if clock.calls == 101:
+            clock.now += 500 * MILLISECOND
+
+    first = next(soak_windows(stalling, seconds=60, sensors=Sensors()))
+
+    assert len(first.samples) < 14
+    assert max(first.samples) == pytest.approx(0.501)
+
+
+def test_what_the_system_does_not_tell_is_none(monkeypatch):
+    clock = Clock(monkeypatch, MILLISECOND)
     monkeypatch.setattr(windows, "preemptions", lambda: None)
 
-    window = soak_windows(call_of(clock, 0.05), seconds=1, sensors=Sensors())[0]
+    window = next(soak_windows(clock.call, seconds=3, sensors=Sensors()))
 
     assert (window.preemptions, window.clock_hz, window.celsius, window.resident_bytes) == (None,) * 4
 
 
-def test_sensors_are_read_at_the_end_of_each_window(clock, monkeypatch, tmp_path):
-    (tmp_path / "clock").write_text("1200000")
-    (tmp_path / "celsius").write_text("71500")
-    (tmp_path / "statm").write_text("900 100 7")
-    lost = iter(range(0, 1000, 3))
-    monkeypatch.setattr(windows, "preemptions", lambda: next(lost))
-    sensors = Sensors(clocks=(tmp_path / "clock",), temperatures=(tmp_path / "celsius",), memory=tmp_path / "statm")
+def test_lost_turns_are_those_of_the_window(monkeypatch):
+    clock, counted = Clock(monkeypatch, MILLISECOND), iter([5, 8, 8, 20])
+    monkeypatch.setattr(windows, "preemptions", lambda: next(counted))
 
-    found = soak_windows(call_of(clock, 0.05), seconds=1, sensors=sensors)
+    found = list(soak_windows(clock.call, seconds=0.3, sensors=Sensors()))
 
-    assert {(w.preemptions, w.clock_hz, w.celsius) for w in found} == {(3, 1.2e9, 71.5)}
-    assert all(w.resident_bytes and w.resident_bytes % 100 == 0 for w in found)
+    assert [window.preemptions for window in found] == [3, 0, 12]
 
 
-def test_a_window_comes_back_from_its_json(clock):
-    window = soak_windows(call_of(clock, 0.05), seconds=1, sensors=Sensors())[0]
+def test_a_window_survives_the_way_to_the_parent():
+    window = Window(
+        end=1.5, samples=(0.001, 0.002), preemptions=3, clock_hz=1.5e9, celsius=61.5, resident_bytes=50_000_000
+    )
 
-    assert window_from_json({**window.as_json(), "samples": list(window.samples)}) == window
+    assert window_from_json(json.loads(json.dumps(window.as_json()))) == window

@@ -2,7 +2,8 @@
 
 import pytest
 
-from edgeopt.report.record_text import origin_facts, taken_facts
+from edgeopt.report.figures import is_share
+from edgeopt.report.record_text import SHARES, origin_facts, taken_facts
 from edgeopt.report.text import print_view
 
 ENTRY = {
@@ -54,6 +55,11 @@ def test_a_figure_has_its_unit_and_an_origin_that_is_not_this_machine(shown, fig
     assert row.split() == f"abababababab 2026-11-01 12:00 2 h bench model.onnx {text}".split()
 
 
+@pytest.mark.parametrize("name", ["accuracy", "auc", "f1", "mse", "mae"])
+def test_a_metric_reads_in_per_cent_where_the_judge_calls_it_a_share(name):
+    assert (name in SHARES) == is_share(name)
+
+
 def test_a_verdict_stands_before_the_figures(shown):
     row = shown("runs", listed({"name": "flips", "value": 0, "unit": "1", "origin": "host"}, verdict="same"))[-1]
 
@@ -85,9 +91,9 @@ def test_an_empty_list_names_the_record_above(shown):
     empty = {**listed(), "runs": [], "total": 0}
 
     assert shown("runs", empty) == ["nothing is recorded in .edgeopt"]
-    assert shown("runs", {**empty, "above": "/work/.edgeopt"}) == [
+    assert shown("runs", {**empty, "above": "/elsewhere/.edgeopt"}) == [
         "nothing is recorded in .edgeopt",
-        "a folder above has a record: EDGEOPT_STORE='/work/.edgeopt' edgeopt runs list",
+        "a folder above has a record: EDGEOPT_STORE='/elsewhere/.edgeopt' edgeopt runs list",
     ]
 
 

@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from edgeopt.report.markdown import markdown_report
-from edgeopt.report.soak import soak_cells, soak_svg, soak_text, sparkline
+from edgeopt.report.soak import soak_cells, soak_text, sparkline
+from edgeopt.report.soak_plot import soak_svg
 from edgeopt.report.text import print_view
 
 GROWTH = {"value": 0.0, "unit": "B/s", "ci95": [0.0, 0.0], "p": 1.0, "verdict": "steady", "text": "memory is steady"}
@@ -34,6 +35,7 @@ def row():
         "text": "takes longer",
         "origin": "host",
         "seconds": 600.0,
+        "asked_seconds": 600.0,
         "windows": windows,
         "memory_growth": GROWTH,
     }
@@ -66,14 +68,14 @@ def test_few_windows_give_few_bars():
 
 def test_the_cells_tell_clock_temperature_and_memory_first_and_last(row):
     assert soak_cells(row)[0] == "a.onnx, 600 s"
-    assert soak_cells(row)[-3:] == ("2.40 to 1.22 GHz", "50 to 80 °C", "60.0 MB")
+    assert soak_cells(row)[-2:] == ("2.40 to 1.22 GHz, 50 to 80 °C", "60.0 MB")
 
 
 def test_what_the_system_does_not_tell_is_said_to_be_so(row):
     row["soak"]["windows"] = [window(1e-3)] * 10
     row["soak"]["ci95"] = [None, None]
 
-    assert soak_cells(row)[-3:] == ("not told",) * 3
+    assert soak_cells(row)[-2:] == ("not told", "not told")
     assert "unknown to unknown" in soak_cells(row)[3]
 
 
@@ -83,17 +85,45 @@ def test_the_verdicts_stand_in_one_line(row):
     assert soak_text(row) == "a.onnx: slows: takes longer"
 
 
+def drawn_points(line):
+    return [tuple(map(float, pair.split(","))) for pair in line.get("points").split()]
+
+
 def test_the_line_is_well_formed_and_lies_in_its_box(row, hostile):
     row["path"] = hostile
 
     root = ET.fromstring(soak_svg(row))
 
-    points = [tuple(map(float, pair.split(","))) for pair in root.find("{*}polyline").get("points").split()]
-    assert len(points) == 60
-    assert all(0 <= x <= 900 and 0 <= y <= 200 for x, y in points)
+    chip, times = map(drawn_points, root.findall("{*}polyline"))
+    assert len(times) == len(chip) == 60
+    assert all(0 <= x <= 900 and 0 <= y <= 200 for x, y in (*times, *chip))
     early, late = (float(line.get("y1")) for line in root.findall("{*}line"))
     assert late < early
     assert "\n\n" not in soak_svg(row)
+
+
+def test_the_clock_explains_and_where_it_is_not_told_the_temperature_does(row):
+    with_clock = soak_svg(row)
+    for seen in row["soak"]["windows"]:
+        seen["clock_hz"] = None
+    with_temperature = soak_svg(row)
+    for seen in row["soak"]["windows"]:
+        seen["celsius"] = None
+    with_neither = soak_svg(row)
+
+    assert ("2.40 GHz" in with_clock, "°C" in with_clock) == (True, False)
+    assert ("50 °C" in with_temperature, "80 °C" in with_temperature) == (True, True)
+    assert [text.count("<polyline") for text in (with_clock, with_temperature, with_neither)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("celsius", [0.0, -10.0, 50.0])
+def test_a_temperature_that_stays_is_a_flat_line(row, celsius):
+    for seen in row["soak"]["windows"]:
+        seen.update(clock_hz=None, celsius=celsius)
+
+    chip = drawn_points(ET.fromstring(soak_svg(row)).find("{*}polyline"))
+
+    assert {y for _, y in chip} == {176.0}
 
 
 def test_the_terminal_shows_the_soak_below_the_latency(record, capsys):

@@ -382,7 +382,7 @@ def test_a_baseline_may_be_named_by_the_id_of_its_run(task, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["deleted", "overwritten"])
-def test_predictions_that_are_not_those_recorded_are_not_paired(task, damage):
+def test_predictions_that_are_not_those_recorded_are_not_paired(task, damage, monkeypatch):
     config = task.configured("accuracy >= baseline - 20 pt", gate='baseline = "b.json"')
     edgeopt.gate(config=config, accept=True)
     record = json.loads((task.folder / "b.json").read_text())
@@ -392,11 +392,25 @@ def test_predictions_that_are_not_those_recorded_are_not_paired(task, damage):
         np.savez(moved, scores=np.zeros((800, 2)), y=np.zeros(800, int))
     recorded["path"] = str(moved)
     without_its_model(written(task.folder / "b.json", record))
+    monkeypatch.setenv("EDGEOPT_STORE", str(task.folder / "another record"))
 
     result = edgeopt.gate(config=config)
 
     assert outcomes(result) == ["passed"]
     assert "unpaired" in result.verdict.rules[0].reason
+
+
+def test_predictions_that_were_moved_away_come_from_the_record(task):
+    config = task.configured("accuracy >= baseline - 20 pt", gate='baseline = "b.json"')
+    edgeopt.gate(config=config, accept=True)
+    record = json.loads((task.folder / "b.json").read_text())
+    record["measurements"][-1]["details"]["predictions"]["path"] = str(task.folder / "gone.npz")
+    without_its_model(written(task.folder / "b.json", record))
+
+    result = edgeopt.gate(config=config)
+
+    assert outcomes(result) == ["passed"]
+    assert "800 paired samples" in result.verdict.rules[0].reason
 
 
 def test_a_waiver_lasts_until_its_day(task):
