@@ -77,15 +77,6 @@ class Baseline:
             temporary.write_bytes(store.objects.read(digest))
         return model_artifact(place)
 
-    def has_model(self, store: Store) -> bool:
-        """Whether its model is still to be had, so that it can be measured again; nothing is copied."""
-        if self.record is None:
-            return False
-        entry = candidate_entry(self.record, where=self.name)
-        digest, path = str(entry["sha256"]), Path(str(entry["path"]))
-        is_there = path.is_file() and (found := _readable(path)) is not None and found.sha256 == digest
-        return is_there or store.objects.has(digest)
-
     def require_keepable(self) -> None:
         """Refuse, before anything is measured, a file that may not be written.
 

@@ -15,6 +15,7 @@ from edgeopt.core.config import CONFIG_NAME, Config, GateTable, load_config
 from edgeopt.core.dataset import Array, Dataset, split_dataset
 from edgeopt.core.measurement import Origin
 from edgeopt.core.run import SCHEMA
+from edgeopt.errors import EdgeoptError
 from edgeopt.graph.calibration_rows import without_calibration
 from edgeopt.judge.plan.history import History
 from edgeopt.judge.plan.nouns import RulePlan
@@ -92,61 +93,68 @@ def plan_gate(
     """
     path = Path(config or CONFIG_NAME)
     settings = load_config(path) if config or path.exists() or not runs else None
-    policy = settings.gate if settings else GateTable()
+    policy, store = settings.gate if settings else GateTable(), Store.find(path.parent)
     demands, faults = demands_of([*policy.rules, *rules], policy.waiver)
-    store = Store.find(path.parent)
     held = find_baseline(baseline, settings, path, store, accept=False)
     columns = cluster or (settings.data.cluster if settings and settings.data else None) or ""
-    paths = [Path(run) for run in runs]
-    case = (
-        recorded_case(paths, held.side(store) if held else None, store, seed=seed, cluster=columns) if paths else None
-    )
-    model = model_artifact(path.parent / settings.model.path) if settings else None
-    data = _data(settings, path.parent, model)
+    paths, side = [Path(run) for run in runs], held.side(store) if held else None
+    case = recorded_case(paths, side, store, seed=seed, cluster=columns) if paths else None
+    ground = _ground(settings, path.parent, faults, seed) if settings else _Ground()
     if settings and (settings.data or not paths):
-        faults += data_faults(settings, demands, data, columns)
+        faults += data_faults(settings, demands, ground.data, columns)
     require([*faults, *(unusable_on(case.evidence, demands) if case else [])])
 
-    warnings: list[str] = []
-    judged = _judged(settings, data, model, seed)
-    histories = [given_history(paths, case.evidence)] if case else []
+    warnings = ground.warnings()
+    given = given_history(paths, case.evidence) if case else None
     accepted = held_history(held, store, columns) if held else None
-    histories += [accepted] if accepted else []
-    histories += stored_histories(model.sha256, store, columns, warnings) if model else []
-    if judged is not None and not len(judged):
-        warnings.append(f"no sample of `{judged.source}` is left to judge on: calibration takes them all")
+    stored = stored_histories(ground.model.sha256, store, columns, warnings) if ground.model else ()
     situation = replace(
-        _at_hand(judged, histories, columns={rule.slice_column for rule in demands if rule.slice_column}),
+        _at_hand(ground.judged, given, columns={rule.slice_column for rule in demands if rule.slice_column}),
         cluster=columns,
         processes=settings.bench.processes if settings else PROCESSES,
-        held_processes=_timed_processes(accepted) if held and not held.has_model(store) else 0,
-        histories=tuple(histories),
+        held_processes=_timed_processes(accepted) if held and not held.is_at_hand(store) else 0,
+        histories=(*(history for history in (given, accepted) if history), *stored),
         seconds=lambda count, call: expected_seconds(_PAIR, count, call_seconds=call),
     )
     return GatePlan(
         rules=plan_rules(demands, situation),
         samples=situation.samples,
         processes=situation.processes,
-        histories=tuple(history.name for history in histories),
+        histories=tuple(history.name for history in situation.histories),
         warnings=(*warnings, *store.warnings),
     )
 
 
-def _data(settings: Config | None, folder: Path, model: Artifact | None) -> Dataset | None:
-    """The data as it lies there: rows, labels and columns count, not what a model would make of the samples."""
-    if settings is None or settings.data is None or model is None:
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What the next gate starts from: the original, the data as it lies there, and the samples that it judges."""
+
+    model: Artifact | None = None
+    data: Dataset | None = None
+    judged: Dataset | None = None
+
+    def warnings(self) -> list[str]:
+        """What the user should know of it."""
+        if self.judged is None or len(self.judged):
+            return []
+        return [f"no sample of `{self.judged.source}` is left to judge on: calibration takes them all"]
+
+
+def _ground(settings: Config, folder: Path, faults: Sequence[EdgeoptError], seed: int) -> _Ground:
+    """What the configuration names; rows, labels and columns count, not what a model would make of the samples."""
     from edgeopt.data.read import read_dataset
 
-    return replace(read_dataset(located_data(settings.data, folder), model.inputs), inputs={})
-
-
-def _judged(settings: Config | None, data: Dataset | None, model: Artifact | None, seed: int) -> Dataset | None:
-    """The samples that the next gate judges: those of part `confirm`, or all, less those that calibrate."""
-    if settings is None or settings.data is None or data is None or model is None:
-        return None
-    judged = split_dataset(data, samples=settings.data.samples, seed=seed).judged
-    return without_calibration(judged, [model.path])
+    try:
+        model = model_artifact(folder / settings.model.path)
+        if settings.data is None:
+            return _Ground(model=model)
+        data = replace(read_dataset(located_data(settings.data, folder), model.inputs), inputs={})
+        judged = split_dataset(data, samples=settings.data.samples, seed=seed).judged
+        return _Ground(model=model, data=data, judged=without_calibration(judged, [model.path]))
+    except EdgeoptError as error:
+        if faults:
+            require([*faults, error])
+        raise
 
 
 def _timed_processes(accepted: History | None) -> int:
@@ -155,14 +163,11 @@ def _timed_processes(accepted: History | None) -> int:
     return len(timed.samples) if timed else 0
 
 
-def _at_hand(judged: Dataset | None, histories: Sequence[History], *, columns: Iterable[str]) -> Situation:
+def _at_hand(judged: Dataset | None, given: History | None, *, columns: Iterable[str]) -> Situation:
     """The samples that the next gate judges: of the data, else those of the records that are given."""
     if judged is not None:
-        if not len(judged):
-            return Situation(has_labels=judged.labels is not None)
-        counts = {name: _counts(name, judged.columns[name]) for name in columns}
-        return Situation(samples=len(judged), slices=counts, has_labels=judged.labels is not None)
-    given = next((history for history in histories if history.is_given and history.evidence), None)
+        counts = {name: _counts(name, judged.columns[name]) for name in columns} if len(judged) else {}
+        return Situation(samples=len(judged) or None, slices=counts, has_labels=judged.labels is not None)
     if given is None or given.evidence is None:
         return Situation()
     predictions = given.evidence.candidate.predictions

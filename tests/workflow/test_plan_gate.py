@@ -228,6 +228,19 @@ def test_clusters_are_those_of_the_configuration_or_of_the_argument(task):
     assert edgeopt.plan_gate(config=plain).rules[0].kind == "chance"
 
 
+def test_a_recorded_gate_tells_how_alike_the_samples_of_a_cluster_are(task, scripted_times):
+    ids = np.arange(900) // 3
+    data = task.with_arrays("clips.npz", clip=ids)
+    config = task.configured("brier <= baseline + 5 %", data='cluster = "clip"')
+    config.write_text(config.read_text().replace(task.data.name, data.name))
+    before = edgeopt.plan_gate(config=config).rules[0]
+    record_run(edgeopt.gate(config=config).run, store=Store.find(task.folder))
+    after = edgeopt.plan_gate(config=config).rules[0]
+
+    assert "alike those of one `clip`" in before.advice
+    assert (after.kind, after.main.inputs[0].name, after.at_hand) == ("chance", "deviation", 800)
+
+
 def test_all_that_cannot_be_used_is_told_at_once(task):
     config = task.configured(
         "accuraci >= 1 %",
@@ -251,6 +264,14 @@ def test_all_that_cannot_be_used_is_told_at_once(task):
     ):
         assert part in caught.value.message
     assert caught.value.hint
+
+
+def test_a_missing_model_is_told_with_the_rules_that_cannot_be_used(task):
+    config = task.configured("accuraci >= 1 %")
+    task.model.unlink()
+
+    with pytest.raises(InputError, match=r"unknown metric `accuraci`; model .* does not exist"):
+        edgeopt.plan_gate(config=config)
 
 
 @pytest.mark.parametrize(

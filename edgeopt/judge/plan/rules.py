@@ -16,7 +16,7 @@ from edgeopt.judge.plan.nouns import Breach, Case, Needed, RulePlan, SlicePlan
 from edgeopt.judge.plan.outline import Outline, Scenario, Situation
 from edgeopt.judge.plan.words import advice, figure_text, rule_with
 from edgeopt.judge.power import POWERS, Experiment, changed, detectable_truth, needed_units, strictest_limit
-from edgeopt.judge.rules import HOST, Rule
+from edgeopt.judge.rules import HOST, RULE_METRICS, Rule
 from edgeopt.judge.slices import SMALLEST_SLICE
 
 _OUTLINES: dict[str, Callable[[Rule, Situation], Outline]] = {
@@ -26,8 +26,12 @@ _OUTLINES: dict[str, Callable[[Rule, Situation], Outline]] = {
     "flip_rate": flips_outline,
     "latency": latency_outline,
 }
-# What nothing here measures on any target.
-_NEVER_MEASURED = ("instructions", "energy")
+# What a gate measures on no target, and what does.
+_NEVER_MEASURED = {
+    "instructions": "",
+    "energy": "",
+    "slowdown": "`edgeopt bench MODEL --soak 10min --json > run.json` does, and `run.json` is judged",
+}
 _REPEATED = ("memory", "load")
 _PLANNED_POWER = POWERS[0]
 
@@ -183,22 +187,21 @@ def _seconds(outline: Outline, situation: Situation, case: Case) -> dict[str, fl
 
 
 def _plain(rule: Rule) -> RulePlan:
-    times = "the median of three" if rule.metric in _REPEATED else "one measurement"
+    told = "one measurement decides: held to a plain tolerance"
+    if rule.metric in _REPEATED:
+        grows = "growth counts where all three of both models differ" if rule.is_relative and rule.is_upper else ""
+        told = f"the median of three decides; {grows or 'held to a plain tolerance'}"
     return RulePlan(
-        rule=rule.text,
-        kind="plain",
-        unit="measurements",
-        at_hand=1,
-        cases=(_nothing_by_chance(),),
-        advice=f"{times} decides: held to a plain tolerance",
+        rule=rule.text, kind="plain", unit="measurements", at_hand=1, cases=(_nothing_by_chance(),), advice=told
     )
 
 
 def _unmeasured(rule: Rule, situation: Situation) -> RulePlan:
+    name = RULE_METRICS[rule.metric].measurement
     holding = [
         history.name
         for history in situation.histories
-        if history.is_given and history.evidence and history.evidence.candidate.find(rule.metric, rule.target)
+        if history.is_given and history.evidence and history.evidence.candidate.find(name, rule.target)
     ]
     if holding:
         return RulePlan(
@@ -209,14 +212,9 @@ def _unmeasured(rule: Rule, situation: Situation) -> RulePlan:
             cases=(_nothing_by_chance(),),
             advice=f"decided by what {holding[0]} holds",
         )
-    return RulePlan(
-        rule=rule.text,
-        kind="unmeasured",
-        unit="measurements",
-        at_hand=0,
-        advice=f"nothing here measures {rule.metric} on `{rule.target}`: undecided, unless a RUN.json that holds it is"
-        " given",
-    )
+    way = _NEVER_MEASURED.get(rule.metric) or "undecided, unless a RUN.json that holds it is given"
+    told = f"a gate does not measure {rule.metric} on `{rule.target}`: {way}"
+    return RulePlan(rule=rule.text, kind="unmeasured", unit="measurements", at_hand=0, advice=told)
 
 
 def _nothing_by_chance() -> Case:

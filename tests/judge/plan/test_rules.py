@@ -428,8 +428,20 @@ def test_figures_without_chance_are_always_decided(plan, rule):
 def test_what_nothing_here_measures_is_said_to_stay_undecided(plan, rule):
     told = plan(rule)
 
-    assert (told.kind, told.cases) == ("unmeasured", ())
-    assert "undecided" in told.advice
+    assert (told.kind, told.cases, told.at_hand) == ("unmeasured", (), 0)
+    assert "undecided, unless a RUN.json that holds it is given" in told.advice
+
+
+def test_a_slowdown_is_measured_by_a_soak(plan, made):
+    soaked = History(name="`run.json`", evidence=made.measured([made.figure("soak", 1.0)]), is_given=True)
+
+    assert "edgeopt bench MODEL --soak" in plan("slowdown <= 10 %").advice
+    assert plan("slowdown <= 10 %", soaked).advice == "decided by what `run.json` holds"
+
+
+def test_growth_of_memory_is_told_to_need_all_of_three(plan):
+    assert "all three of both models differ" in plan("memory <= baseline + 5 %").advice
+    assert "plain tolerance" in plan("memory <= 50 MB").advice
 
 
 def test_what_a_given_record_holds_of_another_target_decides(plan, made):
