@@ -88,7 +88,10 @@ def test_a_place_that_cannot_be_written_is_a_warning(edgeopt, folder, monkeypatc
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are of POSIX")
-def test_a_full_disk_is_a_warning(edgeopt_process, record):
+def test_a_full_disk_is_a_warning(edgeopt_process, record, monkeypatch):
+    # Python does not notice that its cache of compiled modules is cut off too, and later trips over it.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
     def fill_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
 
