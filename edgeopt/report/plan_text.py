@@ -1,12 +1,10 @@
-"""A plan as people read it in a terminal: per rule what it needs, what is at hand, the chance, and what to do."""
+"""A plan as people read it in a terminal: per rule what to do, what it needs, what is at hand, and the chance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edgeopt.report.escape import printable
@@ -20,44 +18,47 @@ _NAMES = {
     "slowdown": "ln(candidate's time / baseline's)",
     "deviation": "noise",
 }
-# (what, needs for 80 %, for 95 %, at hand, chance, fails from, what to do)
-Row = tuple[str, str, str, str, Text, str, str]
+_HEADERS = ("", "needs for 80 %", "for 95 %", "at hand", "chance", "fails from")
+_INDENT = "  "
+# (what, needs for 80 %, for 95 %, at hand, chance, fails from); a line of one cell is as long as it is
+Row = tuple[str, ...]
 
 
 def plan_view(record: Record) -> RenderableType:
-    """A table of rules, and what their figures rest on."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in ("rule", "needs for 80 %", "for 95 %", "at hand", "chance", "fails from", "what to do"):
-        table.add_column(header, overflow="fold", justify="left")
-    for plan in record["plan"]:
-        for row in _rows(plan):
-            table.add_row(*row)
-    return Group(table, *(Text(line) for line in _footer(record)))
+    """Per rule what to do and, by assumption, what it needs; then what the figures rest on."""
+    blocks = [(plan, list(_rows(plan))) for plan in record["plan"]]
+    rows = [_HEADERS, *(row for _, found in blocks for row in found if len(row) > 1)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if len(rows) > 1 else []
+    lines = [Text(_line(_HEADERS, widths).plain, style="bold")] if widths else []
+    for plan, found in blocks:
+        lines.append(Text.assemble((printable(plan["rule"]), "bold"), f": {printable(plan['advice'])}"))
+        lines += [_line(row, widths) for row in found]
+    return Group(Text(), *lines, Text(), *(Text(told) for told in _footer(record)))
 
 
 PLAN_VIEWS: dict[str, Callable[[Record], RenderableType]] = {"plan": plan_view}
 
 
+def _line(row: Row, widths: list[int]) -> Text:
+    if len(row) == 1:
+        return Text(row[0])
+    cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
+    line = Text("  ".join(cells).rstrip())
+    if row[4].endswith("%"):
+        start = sum(widths[:4]) + 8
+        line.stylize(_style(row[4]), start, start + len(row[4]))
+    return line
+
+
 def _rows(plan: Record) -> Iterator[Row]:
-    unit = "per slice" if plan["slices"] else plan["unit"]
-    needed = plan["needed"] if plan["cases"] else {"80": None, "95": None}
-    never = "never" if plan["cases"] else "?"
-    at_hand = "none" if plan["at_hand"] is None else _count(plan["at_hand"], unit)
-    yield (
-        printable(plan["rule"]),
-        _count(needed["80"], unit, never),
-        _number(needed["95"], never),
-        at_hand,
-        _chance(plan["power"]),
-        plan["detects_told"] or "",
-        printable(plan["advice"]),
-    )
     if plan["kind"] != "chance":
         return
-    yield _line(plan["assumption"])
-    if needed["80"] is None:
-        yield from (_case_row(f"to fail a true {breach['told']}", breach) for breach in plan["fails"])
-    yield from (_case_row(case["assumption"], case) for case in plan["cases"][1:])
+    at_hand = "none" if plan["at_hand"] is None else _count(plan["at_hand"], _unit(plan))
+    main, *others = plan["cases"]
+    yield _case_row(main["assumption"], main, at_hand)
+    if main["needed"]["80"] is None:
+        yield from (_case_row(f"to fail a true {breach['told']}", breach) for breach in main["fails"])
+    yield from (_case_row(case["assumption"], case) for case in others)
     yield from _slice_rows(plan["slices"])
 
 
@@ -65,26 +66,24 @@ def _slice_rows(slices: list[Record]) -> Iterator[Row]:
     """The slices, the least likely first."""
     ordered = sorted(slices, key=lambda part: (not part["is_judged"], part["power"] or 0.0))
     for part in ordered[:_MOST_SLICES]:
-        row = _case_row(part["slice"], part)
-        note = "" if part["is_judged"] else "not judged: too few"
-        yield (*row[:3], f"{part['at_hand']:,}", row[4], "", note)
+        row = _case_row(part["slice"], part, f"{part['at_hand']:,}")
+        yield row if part["is_judged"] else (*row[:4], "too few", "")
     if len(slices) > _MOST_SLICES:
-        yield _line(f"and {len(slices) - _MOST_SLICES} more (--json lists all)")
+        yield (f"{_INDENT}and {len(slices) - _MOST_SLICES} more (--json lists all)",)
 
 
-def _case_row(told: str, case: Record) -> Row:
+def _case_row(told: str, case: Record, at_hand: str = "") -> Row:
     first, second = (_number(case["needed"].get(key), "never") for key in ("80", "95"))
-    return f"  {printable(told)}", first, second, "", _chance(case["power"]), case.get("detects_told") or "", ""
+    chance = "" if case["power"] is None else _chance(case["power"])
+    return f"{_INDENT}{printable(told)}", first, second, at_hand, chance, case.get("detects_told") or ""
 
 
-def _line(told: str) -> Row:
-    return f"  {printable(told)}", "", "", "", Text(), "", ""
+def _unit(plan: Record) -> str:
+    return "per slice" if plan["slices"] else str(plan["unit"])
 
 
-def _count(number: int | None, unit: str, otherwise: str = "never") -> str:
-    if number is None:
-        return otherwise
-    single = {"samples": "sample", "processes": "process", "measurements": "measurement"}
+def _count(number: int, unit: str) -> str:
+    single = {"samples": "sample", "processes": "process"}
     return f"{number:,} {single.get(unit, unit) if number == 1 else unit}"
 
 
@@ -92,14 +91,15 @@ def _number(number: int | None, otherwise: str) -> str:
     return otherwise if number is None else f"{number:,}"
 
 
-def _chance(power: float | None) -> Text:
+def _chance(power: float) -> str:
     """A probability in whole per cent, never rounded to certainty."""
-    if power is None:
-        return Text()
-    style = "green" if power >= _LIKELY else "yellow" if power >= _UNLIKELY else "red"
     percent = round(100 * power)
-    told = "> 99 %" if percent == 100 else "< 1 %" if percent == 0 else f"{percent} %"
-    return Text(told, style=style)
+    return "> 99 %" if percent == 100 else "< 1 %" if percent == 0 else f"{percent} %"
+
+
+def _style(chance: str) -> str:
+    share = int(chance.strip("<> %")) / 100
+    return "green" if share >= _LIKELY else "yellow" if share >= _UNLIKELY else "red"
 
 
 def _footer(record: Record) -> Iterator[str]:
