@@ -26,6 +26,8 @@ _MEASURING = re.compile(r"\b(?:edgeopt (?:demo|gate|bench|quantize)|make demo|ed
 _NOT_MEASURING = re.compile(r"--no-measure|measure=False|gate --plan")
 # What a make target runs, when it has set up what it needs.
 _SAME = {"make demo": "edgeopt demo"}
+# Commands of ours, with variables before them where there are any.
+_OURS = re.compile(r"(?:[A-Z_]+=\S* )*edgeopt ")
 _TIMEOUT_SECONDS = 300
 
 
@@ -63,7 +65,7 @@ def _commands(block: str) -> list[Shown]:
             shown[-1].code = int(line)
         elif shown:
             shown[-1].lines.append(line)
-    return [entry for entry in shown if entry.command.startswith("edgeopt ")]
+    return [entry for entry in shown if _OURS.match(entry.command)]
 
 
 def _first_column(line: str) -> str:
@@ -81,9 +83,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def variables() -> dict[str, str]:
-    """Environment variables under which `edgeopt` is the one under test."""
+    """Environment variables under which `edgeopt` is the one under test; its record lies where pages say."""
     places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-    return {**os.environ, "PATH": os.pathsep.join(places)}
+    kept = {name: value for name, value in os.environ.items() if name != "EDGEOPT_STORE"}
+    return {**kept, "PATH": os.pathsep.join(places)}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the blocks are for a POSIX shell")
