@@ -80,7 +80,13 @@ def export(model_file: Any, tmp_path_factory: pytest.TempPathFactory) -> Export:
     return run
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+SLOW = ("mobilenet_v2_224",)  # more than ten seconds
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NETWORKS],
+)
 def exported(request: Any, export: Export) -> Exported:
     return export(request.param)
 
