@@ -1,11 +1,13 @@
 """What a network costs to run once: multiply-accumulates, parameters, weight bytes.
 
 A multiply-accumulate (MAC) is counted for each product that is summed, as MLPerf Tiny and most papers do; a bias, a
-norm folded into a convolution, an activation or a pooling counts none.
+norm folded into a convolution, an activation or a pooling counts none. Attention counts its two products of matrices,
+masked or not.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +18,17 @@ import numpy as np
 from edgeopt.graph.fold import folded
 from edgeopt.graph.lifetimes import peak_activation_bytes
 from edgeopt.graph.shapes import TensorType, bind_free_axes, tensor_types, type_of_tensor
-from edgeopt.graph.subgraphs import subgraphs
+from edgeopt.graph.subgraphs import names_read, subgraphs
 
 if TYPE_CHECKING:
     import onnx
 
 Types = dict[str, TensorType]
 _QUANTIZATION_OPERATORS = ("QuantizeLinear", "DequantizeLinear")
+_ONNX_DOMAINS = ("", "ai.onnx")
+# Operators of a runtime's own domain that multiply and sum: com.microsoft has FusedConv, MatMulNBits, QAttention, MoE.
+_FOREIGN_PRODUCTS = re.compile(r"Attention|Conv(?!ert)|Gemm|MatMul|LSTM|GRU|RNN|MoE|Einsum")
+_SCALING_OPERATORS = ("Mul", "Div", "Pow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +37,12 @@ class Cost:
 
     Attributes:
         macs: Multiply-accumulates.
-        parameters: Elements of all weights (scales and zero points of quantization are not counted).
+        parameters: Elements of all weights. Not counted: scales and zero points of quantization, and single numbers
+            of a formula, such as the limits of Clip or the scale of attention.
         weight_bytes: Bytes of all constants.
         activation_peak_bytes: Most bytes of activations that are alive at once, by tensor lifetimes.
-        unknown: Nodes whose multiply-accumulates are not counted, for want of shapes or because they are inside a
-            branch or a loop; where there are any, the figures are lower bounds.
+        unknown: Nodes whose multiply-accumulates are not counted: for want of shapes, inside a branch or a loop, or
+            products of an operator that ONNX does not define. Where there are any, the figures are lower bounds.
     """
 
     macs: int
@@ -78,23 +85,29 @@ def operators_of(model: onnx.ModelProto) -> dict[str, int]:
 def node_macs(node: onnx.NodeProto, types: Types) -> int | None:
     """Multiply-accumulates of one node; 0 for an operator that has none.
 
-    None where its shapes are not known, and for a branch or a loop with products inside.
+    None where its shapes are not known, for a branch or a loop with products inside, and for products of an operator
+    that ONNX does not define.
     """
     if any(_has_products(graph) for graph in subgraphs(node)):
         return None
-    rule = MAC_RULES.get(node.op_type)
-    if rule is None:
+    if not _is_product(node):
         return 0
+    if node.domain not in _ONNX_DOMAINS:
+        return None
     names = (node.input[0], node.input[_weight_index(node)], node.output[0])
     if any(name not in types or types[name].shape is None for name in names):
         return None
-    return rule(node, types)
+    return MAC_RULES[node.op_type](node, types)
 
 
 def _has_products(graph: onnx.GraphProto) -> bool:
-    return any(
-        node.op_type in MAC_RULES or any(_has_products(inner) for inner in subgraphs(node)) for node in graph.node
-    )
+    return any(_is_product(node) or any(_has_products(inner) for inner in subgraphs(node)) for node in graph.node)
+
+
+def _is_product(node: onnx.NodeProto) -> bool:
+    if node.domain not in _ONNX_DOMAINS:
+        return _FOREIGN_PRODUCTS.search(node.op_type) is not None
+    return node.op_type in MAC_RULES
 
 
 def _convolution(node: onnx.NodeProto, types: Types) -> int:
@@ -122,15 +135,46 @@ def _recurrent(node: onnx.NodeProto, types: Types) -> int:
     return steps * batch * (types[node.input[1]].elements + (recurrence.elements if recurrence else 0))
 
 
+def _attention(node: onnx.NodeProto, types: Types) -> int | None:
+    """Elements of query and output, each a sum over the keys, those of the past among them, or of their length.
+
+    Query and output are (batch, head, position, depth) or (batch, position, head x depth), keys alike.
+    """
+    query, output = types[node.input[0]], types[node.output[0]]
+    past = [name for name in node.input[4:5] if name]
+    shapes = [types[name].shape if name in types else None for name in (node.input[1], *past)]
+    if None in shapes:
+        return None
+    return (query.elements + output.elements) * sum(shape[-2] for shape in shapes if shape)
+
+
+def _einsum(node: onnx.NodeProto, types: Types) -> int | None:
+    """The product of the lengths of all axes, where two operands are multiplied and an axis is summed.
+
+    None for an equation with `...`, and for three operands or more, whose order of products is the runtime's choice.
+    """
+    equation = next(attribute.s.decode() for attribute in node.attribute if attribute.name == "equation")
+    terms, arrow, result = equation.replace(" ", "").partition("->")
+    if "." in equation or len(node.input) > 2:
+        return None
+    pairs = zip(terms.split(","), node.input, strict=True)
+    axes = {axis: length for term, name in pairs for axis, length in zip(term, types[name].shape or (), strict=True)}
+    kept = set(result) if arrow else {axis for axis in axes if terms.count(axis) == 1}
+    return _product(tuple(axes.values()), start=0) if len(node.input) == 2 and set(axes) - kept else 0
+
+
 def _weight_index(node: onnx.NodeProto) -> int:
-    return 3 if node.op_type == "QLinearConv" else 1
+    """Which input, besides the first, a rule needs the shape of."""
+    if node.op_type == "QLinearConv":
+        return 3
+    return 0 if len(node.input) == 1 else 1
 
 
 def _product(shape: tuple[int, ...] | None, *, start: int) -> int:
     return int(np.prod((shape or ())[start:], dtype=np.int64))
 
 
-MAC_RULES: dict[str, Callable[[onnx.NodeProto, Types], int]] = {
+MAC_RULES: dict[str, Callable[[onnx.NodeProto, Types], int | None]] = {
     "Conv": _convolution,
     "ConvInteger": _convolution,
     "QLinearConv": _convolution,
@@ -142,6 +186,8 @@ MAC_RULES: dict[str, Callable[[onnx.NodeProto, Types], int]] = {
     "LSTM": _recurrent,
     "GRU": _recurrent,
     "RNN": _recurrent,
+    "Attention": _attention,
+    "Einsum": _einsum,
 }
 
 
@@ -149,8 +195,19 @@ def _weights(model: onnx.ModelProto) -> tuple[int, int]:
     """(elements of weights, bytes of all constants) of the main graph."""
     constants = _constants(model.graph)
     scales = {name for node in model.graph.node if node.op_type in _QUANTIZATION_OPERATORS for name in node.input[1:]}
-    weights = [t for name, t in constants.items() if t.dtype not in ("int64", "bool") and name not in scales]
+    numbers = _numbers_of_formulas(model.graph, constants)
+    weights = [
+        tensor
+        for name, tensor in constants.items()
+        if tensor.dtype not in ("int64", "bool") and name not in scales | numbers
+    ]
     return sum(t.elements for t in weights), sum(t.size_bytes for t in constants.values())
+
+
+def _numbers_of_formulas(graph: onnx.GraphProto, constants: Types) -> set[str]:
+    """Single numbers that are no weights: those without an axis, and those that nothing does but scale."""
+    read = {name for node in graph.node if node.op_type not in _SCALING_OPERATORS for name in names_read(node)}
+    return {name for name, t in constants.items() if t.shape == () or (t.elements == 1 and name not in read)}
 
 
 def _constants(graph: onnx.GraphProto) -> Types:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _IN_PLACE = frozenset(
     {
-        *("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Softmax"),
+        *("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Softmax", "Gelu", "Erf"),
         *("Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze"),
         *("Add", "Mul", "Sub", "Div", "BatchNormalization"),
     }

@@ -76,7 +76,7 @@ def inspect_view(record: Record) -> RenderableType:
         ("quantization", _quantization(quantization)),
     ]
     if cost["unknown"]:
-        rows.append(("note", f"figures are lower bounds: shapes of {len(cost['unknown'])} nodes are not known"))
+        rows.append(("note", f"figures are lower bounds: the MACs of {len(cost['unknown'])} nodes are not known"))
     if record["fit"]:
         rows.append(("fit", _fit(record["fit"])))
     return _facts(rows)

@@ -40,6 +40,16 @@ def macs(
         ("MatMul", [(6,), (6,)], (), {}, 6),
         ("LSTM", [(9, 2, 3), (1, 16, 3), (1, 16, 4)], (9, 1, 2, 4), {}, 9 * 2 * (48 + 64)),
         ("QLinearConv", [(1, 3, 8, 8), (), (), (4, 3, 3, 3)], (1, 4, 6, 6), {}, 4 * 36 * 27),
+        ("Attention", [(2, 4, 5, 8), (2, 4, 7, 8), (2, 4, 7, 6)], (2, 4, 5, 6), {}, 2 * 4 * 5 * 7 * (8 + 6)),
+        ("Attention", [(2, 5, 32), (2, 7, 32), (2, 7, 24)], (2, 5, 24), {"q_num_heads": 4}, 2 * 4 * 5 * 7 * (8 + 6)),
+        ("Attention", [(2, 4, 1, 8), (2, 1, 3, 8), (2, 1, 3, 8)], (2, 4, 1, 8), {"is_causal": 1}, 2 * 4 * 3 * 16),
+        ("Attention", [(1, 5, 8), None, (1, 7, 8)], (1, 5, 8), {}, None),
+        ("Einsum", [(2, 5, 8), (2, 7, 8)], (2, 5, 7), {"equation": "bqd, bkd -> bqk"}, 2 * 5 * 7 * 8),
+        ("Einsum", [(5, 8), (8, 7)], (5, 7), {"equation": "ij,jk"}, 5 * 7 * 8),
+        ("Einsum", [(5, 8), (5, 8)], (5, 8), {"equation": "ij,ij->ij"}, 0),
+        ("Einsum", [(5, 8)], (5,), {"equation": "ij->i"}, 0),
+        ("Einsum", [(5, 8), (8, 7)], (5, 7), {"equation": "...j,jk->...k"}, None),
+        ("Einsum", [(5, 8), (8, 7), (7, 3)], (5, 3), {"equation": "ij,jk,kl->il"}, None),
         ("Relu", [(1, 3)], (1, 3), {}, 0),
         ("Conv", [None, (4, 3, 3, 3)], (1, 4, 6, 6), {}, None),
         ("Conv", [(1, 3, 8, 8), (4, 3, 3, 3)], None, {}, None),
@@ -50,6 +60,25 @@ def test_a_node_counts_one_for_each_product_that_is_summed(
     operator: str, inputs: list[Any], output: Any, attributes: dict[str, Any], count: int | None
 ) -> None:
     assert macs(operator, inputs, output, **attributes) == count
+
+
+def test_attention_counts_the_keys_of_the_past_too() -> None:
+    shapes = {"q": (1, 2, 1, 8), "k": (1, 2, 1, 8), "v": (1, 2, 1, 8), "past": (1, 2, 9, 8), "y": (1, 2, 1, 8)}
+    types = {name: TensorType(shape, "float32", 4) for name, shape in shapes.items()}
+    node = helper.make_node("Attention", ["q", "k", "v", "", "past", "past"], ["y", "keys", "values"])
+
+    assert node_macs(node, types) == 2 * (9 + 1) * (8 + 8)
+    assert node_macs(node, types | {"past": TensorType(None, "float32", 4)}) is None
+
+
+@pytest.mark.parametrize("operator", ["Attention", "FusedConv", "MatMulNBits", "QLinearConv"])
+def test_products_of_a_runtimes_own_operators_are_not_known(operator: str) -> None:
+    assert macs(operator, [(1, 3, 8)] * 4, (1, 3, 8), domain="com.microsoft") is None
+
+
+@pytest.mark.parametrize("operator", ["Gelu", "ConvertToBfloat", "QLinearAdd"])
+def test_a_runtimes_own_operators_without_products_cost_nothing(operator: str) -> None:
+    assert macs(operator, [(1, 3, 8)] * 4, (1, 3, 8), domain="com.microsoft") == 0
 
 
 def test_a_small_network_costs_what_the_hand_counts(small_models: Any) -> None:
@@ -117,6 +146,27 @@ def test_constants_in_nodes_are_weights_too(small_models: Any) -> None:
     cost = cost_of(model, where="m.onnx")
 
     assert (cost.macs, cost.parameters, cost.weight_bytes) == (6, 6, 24)
+
+
+def test_single_numbers_of_a_formula_are_no_parameters(small_models: Any) -> None:
+    """Limits of Clip and the scale of attention are not; the bias of a layer with one output is."""
+    constants = small_models.constants(
+        kernel=np.ones((3, 1), np.float32),
+        bias=np.ones(1, np.float32),
+        low=np.float32(0),
+        high=np.float32(6),
+        scale=np.full(1, 0.5, np.float32),
+    )
+    nodes = [
+        helper.make_node("Gemm", ["x", "kernel", "bias"], ["score"]),
+        helper.make_node("Clip", ["score", "low", "high"], ["clipped"]),
+        helper.make_node("Mul", ["clipped", "scale"], ["y"]),
+    ]
+    model = small_models.model(nodes, [small_models.value("x", "n", 3)], [small_models.value("y", "n", 1)], constants)
+    cost = cost_of(model, where="m.onnx")
+
+    assert (cost.macs, cost.parameters) == (3, 3 + 1)
+    assert cost.weight_bytes == 4 * 7
 
 
 def test_a_model_that_cannot_run_has_no_cost(small_models: Any) -> None:

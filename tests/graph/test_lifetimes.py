@@ -42,8 +42,9 @@ def test_a_skip_connection_keeps_its_start_alive() -> None:
     assert peak(nodes, "y", x=10, a=20, b=20, y=5) == 50  # x, a and b
 
 
-def test_an_operator_in_place_writes_over_an_input_that_dies() -> None:
-    nodes = [node("Relu", "x", "a"), node("Conv", "a", "y")]
+@pytest.mark.parametrize("operator", ["Relu", "Gelu", "Erf"])
+def test_an_operator_in_place_writes_over_an_input_that_dies(operator: str) -> None:
+    nodes = [node(operator, "x", "a"), node("Conv", "a", "y")]
 
     assert peak(nodes, "y", x=10, a=10, y=2) == 12
 

@@ -157,10 +157,10 @@ def test_inspect_tells_whether_it_fits(shown, fits, ram, said):
     assert said in shown("inspect", {**INSPECTED, "fit": fit})
 
 
-def test_inspect_says_that_unknown_shapes_make_lower_bounds(shown):
+def test_inspect_says_that_unknown_macs_make_lower_bounds(shown):
     record = {**INSPECTED, "cost": {**COST, "unknown": ["a", "b"]}}
 
-    assert "figures are lower bounds: shapes of 2 nodes are not known" in shown("inspect", record)
+    assert "figures are lower bounds: the MACs of 2 nodes are not known" in shown("inspect", record)
 
 
 def test_quantize_tells_what_was_made_and_how_it_compares(shown):
