@@ -1,0 +1,49 @@
+"""What makes ranges of activations doubtful: samples that are all zero, a single one, tensors that never move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from edgeopt.core.dataset import Dataset
+
+
+class HasRange(Protocol):
+    """The range of a tensor over all calibration samples."""
+
+    @property
+    def low(self) -> float:
+        """Smallest value."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Largest value."""
+        ...
+
+
+def calibration_doubts(data: Dataset, ranges: Mapping[str, HasRange]) -> tuple[str, ...]:
+    """Warnings about the samples that `ranges` were taken from.
+
+    Args:
+        data: Calibration samples.
+        ranges: Range per tensor that gets a scale.
+    """
+    doubts = []
+    floats = [array for array in data.inputs.values() if array.dtype.kind == "f"]
+    if floats and not any(array.any() for array in floats):
+        doubts.append(
+            f"ALL CALIBRATION SAMPLES ARE ZERO in `{data.source}`: the ranges of {len(ranges)} tensors mean nothing "
+            "and the model will clip real inputs; was the preprocessing right? give real samples with `--data`"
+        )
+    elif len(data) == 1:
+        doubts.append(
+            "ranges rest on a single sample: other inputs may be clipped; some 100 to 200 samples are a good number"
+        )
+    still = [name for name, found in ranges.items() if found.low == found.high == 0.0]
+    if still and not doubts:
+        doubts.append(
+            f"{len(still)} of {len(ranges)} tensors are zero on every calibration sample, the first is `{still[0]}`: "
+            "either the layers before them are dead, or the samples are not what the model was trained on"
+        )
+    return tuple(doubts)
