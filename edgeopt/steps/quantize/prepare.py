@@ -11,13 +11,12 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.quantization import quantization_state
+from edgeopt.graph.simplify import simplified
+from edgeopt.graph.upgrade import upgraded
 
 if TYPE_CHECKING:
     import onnx
 
-# Per-channel DequantizeLinear came with opset 13; 17 is what torch exports and every current runtime reads.
-_SMALLEST_OPSET = 13
-_UPGRADE_OPSET = 17
 _ML_DOMAIN = "ai.onnx.ml"
 
 
@@ -43,13 +42,14 @@ def prepared(source: Path) -> Prepared:
     """
     model = load_onnx(source)
     _require_float(model, source)
-    warnings = _upgrade_opset(model, source)
+    model, warnings = upgraded(model, where=str(source))
     model = folded(model, where=str(source))
     if _has_cast_constants(model):
         # ONNX Runtime widens float16 weights behind its constant folding; the next one folds the casts.
         model = folded(model, where=str(source))
     merge_padding(model.graph)
-    return Prepared(model=model, warnings=tuple(warnings))
+    result = simplified(model, where=str(source))
+    return Prepared(model=result.model, warnings=(*warnings, *result.warnings))
 
 
 def _require_float(model: onnx.ModelProto, source: Path) -> None:
@@ -68,20 +68,3 @@ def _require_float(model: onnx.ModelProto, source: Path) -> None:
 def _has_cast_constants(model: onnx.ModelProto) -> bool:
     constants = {tensor.name for tensor in model.graph.initializer}
     return any(node.op_type == "Cast" and node.input[0] in constants for node in model.graph.node)
-
-
-def _upgrade_opset(model: onnx.ModelProto, source: Path) -> list[str]:
-    """Bring a model of an old opset, in place, to one with per-channel quantization; what was said about it."""
-    import onnx
-
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), _UPGRADE_OPSET)
-    if opset >= _SMALLEST_OPSET:
-        return []
-    try:
-        model.CopyFrom(onnx.version_converter.convert_version(model, _UPGRADE_OPSET))
-    except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
-        raise Unsupported(
-            f"`{source}` has opset {opset}; int8 needs {_SMALLEST_OPSET} and the upgrade failed: {error}",
-            hint=f"export it again with opset {_UPGRADE_OPSET}",
-        ) from error
-    return [f"the model was brought from opset {opset} to {_UPGRADE_OPSET}: int8 per channel needs {_SMALLEST_OPSET}"]
