@@ -19,8 +19,9 @@ from edgeopt.graph.quantization import quantization_state
 from edgeopt.graph.runtime import RUNTIME_HINT, first_cause
 from edgeopt.steps.protocol import Progress, StepReport
 from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
-from edgeopt.steps.quantize.calibrate import Range, calibrate_minmax
+from edgeopt.steps.quantize.observe import observe
 from edgeopt.steps.quantize.place import Placement, place
+from edgeopt.steps.quantize.ranges import Range, tensor_range
 from edgeopt.steps.quantize.types import Int8Types, int8_types
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class Quantize:
                 hint="`edgeopt inspect` lists its operators",
             )
         roots = sorted({placement.root(name) for name in placement.tensors})
-        ranges = calibrate_minmax(model, roots, data, progress=progress)
+        seen = observe(model, roots, data, progress=progress)
+        ranges = {name: tensor_range(statistics, "minmax", types) for name, statistics in seen.tensors.items()}
         Writer(
             graph=intermediate.graph,
             placement=placement,
