@@ -7,22 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from edgeopt.core.dataset import Dataset
+from edgeopt.core.files import replacing
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.calibration_rows import write_calibration_rows
+from edgeopt.graph.fold import folded
+from edgeopt.graph.load import load_onnx
+from edgeopt.graph.padding import merge_padding
+from edgeopt.graph.quantization import quantization_state
 from edgeopt.graph.runtime import RUNTIME_HINT, first_cause
-from edgeopt.graph.save import save_onnx
 from edgeopt.steps.protocol import Progress, StepReport
 from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
-from edgeopt.steps.quantize.calibrate import Range, calibrate_minmax
-from edgeopt.steps.quantize.doubts import calibration_doubts
+from edgeopt.steps.quantize.observe import observe
 from edgeopt.steps.quantize.place import Placement, place
-from edgeopt.steps.quantize.prepare import prepared
+from edgeopt.steps.quantize.ranges import Range, tensor_range
 from edgeopt.steps.quantize.types import Int8Types, int8_types
 
 if TYPE_CHECKING:
     import onnx
+
+# Per-channel DequantizeLinear came with opset 13; 17 is what torch exports and every current runtime reads.
+_SMALLEST_OPSET = 13
+_UPGRADE_OPSET = 17
+_ML_DOMAIN = "ai.onnx.ml"
 
 Scheme = Literal["auto", "int8"]
 RangeMethod = Literal["auto", "minmax"]
@@ -64,17 +72,25 @@ class Quantize:
             InputError: The model cannot be read, fails on the data, or is quantized already.
             Unsupported: Nothing in the model runs on integers.
         """
+        model = load_onnx(source)
+        _require_float(model, source)
         types = int8_types(load_target(self.target))
-        ready = prepared(source)
-        result, placement, doubts = self._quantized(ready.model, types, data, source, progress)
+        warnings = _upgrade_opset(model, source)
+        model = folded(model, where=str(source))
+        if _has_cast_constants(model):
+            # ONNX Runtime widens float16 weights behind its constant folding; the next one folds the casts.
+            model = folded(model, where=str(source))
+        merge_padding(model.graph)
+        result, placement = self._quantized(model, types, data, source, progress)
         result.producer_name = "edgeopt"
         write_calibration_rows(result, data)
-        save_onnx(result, output)
-        return StepReport(details=self._details(types, placement), warnings=(*ready.warnings, *doubts))
+        with replacing(output, force=True) as temporary:
+            temporary.write_bytes(result.SerializeToString())
+        return StepReport(details=self._details(types, placement), warnings=tuple(warnings))
 
     def _quantized(
         self, model: onnx.ModelProto, types: Int8Types, data: Dataset, source: Path, progress: Progress | None
-    ) -> tuple[onnx.ModelProto, Placement, tuple[str, ...]]:
+    ) -> tuple[onnx.ModelProto, Placement]:
         import onnx_ir as ir
 
         from edgeopt.steps.quantize.write import Writer
@@ -90,7 +106,8 @@ class Quantize:
                 hint="`edgeopt inspect` lists its operators",
             )
         roots = sorted({placement.root(name) for name in placement.tensors})
-        ranges = calibrate_minmax(model, roots, data, progress=progress)
+        seen = observe(model, roots, data, progress=progress)
+        ranges = {name: tensor_range(statistics, "minmax", types) for name, statistics in seen.tensors.items()}
         Writer(
             graph=intermediate.graph,
             placement=placement,
@@ -99,7 +116,7 @@ class Quantize:
             per_channel=self.per_channel,
         ).write()
         try:
-            return ir.serde.serialize_model(intermediate), placement, calibration_doubts(data, ranges)
+            return ir.serde.serialize_model(intermediate), placement
         except ir.serde.SerdeError as error:
             raise InputError(f"`{source}` cannot be written again: {first_cause(error)}", hint=RUNTIME_HINT) from error
 
@@ -118,6 +135,41 @@ class Quantize:
 
 def _parameters(ranges: dict[str, Range], types: Int8Types) -> dict[str, ActivationParameters]:
     return {name: activation_parameters(found.low, found.high, types) for name, found in ranges.items()}
+
+
+def _require_float(model: onnx.ModelProto, source: Path) -> None:
+    state = quantization_state(model.graph)
+    if state.kind != "none":
+        raise InputError(
+            f"`{source}` is quantized already ({state.kind})", hint="quantize the float model that it was made from"
+        )
+    if any(node.domain == _ML_DOMAIN for node in model.graph.node):
+        raise Unsupported(
+            f"`{source}` holds `{_ML_DOMAIN}` operators (trees, scalers), which have no int8 kernels",
+            hint="`edgeopt bench` and `edgeopt evaluate` take it as it is",
+        )
+
+
+def _has_cast_constants(model: onnx.ModelProto) -> bool:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return any(node.op_type == "Cast" and node.input[0] in constants for node in model.graph.node)
+
+
+def _upgrade_opset(model: onnx.ModelProto, source: Path) -> list[str]:
+    """Bring a model of an old opset, in place, to one with per-channel quantization; what was said about it."""
+    import onnx
+
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), _UPGRADE_OPSET)
+    if opset >= _SMALLEST_OPSET:
+        return []
+    try:
+        model.CopyFrom(onnx.version_converter.convert_version(model, _UPGRADE_OPSET))
+    except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
+        raise Unsupported(
+            f"`{source}` has opset {opset}; int8 needs {_SMALLEST_OPSET} and the upgrade failed: {error}",
+            hint=f"export it again with opset {_UPGRADE_OPSET}",
+        ) from error
+    return [f"the model was brought from opset {opset} to {_UPGRADE_OPSET}: int8 per channel needs {_SMALLEST_OPSET}"]
 
 
 def _first_reason(placement: Placement) -> str:

@@ -1,11 +1,11 @@
-"""Ranges from samples, streamed through the runtime."""
+"""One pass over samples, streamed through the runtime."""
 
 import numpy as np
 import pytest
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
-from edgeopt.steps.quantize.calibrate import BATCH, Range, calibrate_minmax
+from edgeopt.steps.quantize.observe import BATCH, TensorStatistics, observe
 
 
 def dataset(**inputs):
@@ -20,15 +20,15 @@ def samples():
 def test_ranges_are_the_extremes_over_all_samples(small_models, outputs_of, samples):
     model = small_models.mlp()
 
-    found = calibrate_minmax(model, ["x", "scores"], dataset(x=samples))
+    found = observe(model, ["x", "scores"], dataset(x=samples)).tensors
 
     scores = outputs_of(model, {"x": samples})["scores"]
-    assert found["x"] == Range(samples.min(), samples.max())
+    assert found["x"] == TensorStatistics(low=samples.min(), high=samples.max())
     assert (found["scores"].low, found["scores"].high) == pytest.approx((scores.min(), scores.max()), rel=1e-5)
 
 
 def test_tensors_inside_the_model_have_ranges_too(small_models, samples):
-    found = calibrate_minmax(small_models.mlp(), ["active"], dataset(x=samples))
+    found = observe(small_models.mlp(), ["active"], dataset(x=samples)).tensors
 
     assert found["active"].low == 0
     assert found["active"].high > 0
@@ -39,7 +39,7 @@ def test_a_fixed_batch_is_filled_without_a_change_of_the_range(small_models, sam
     fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
     fixed.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 4
 
-    expected, found = (calibrate_minmax(model, ["x", "hidden"], dataset(x=samples)) for model in (free, fixed))
+    expected, found = (observe(model, ["x", "hidden"], dataset(x=samples)).tensors for model in (free, fixed))
 
     assert found["x"] == expected["x"]
     assert found["hidden"].high == pytest.approx(expected["hidden"].high, rel=1e-6)
@@ -49,15 +49,13 @@ def test_initializers_among_the_inputs_do_not_set_the_batch(small_models):
     model = small_models.listed_initializers(ir=8)
     images = np.random.default_rng(0).standard_normal((5, 3, 8, 8)).astype(np.float32)
 
-    assert calibrate_minmax(model, ["image"], dataset(image=images))["image"].high == images.max()
+    assert observe(model, ["image"], dataset(image=images)).tensors["image"].high == images.max()
 
 
 def test_progress_ends_at_the_number_of_samples(small_models, samples):
     seen = []
 
-    calibrate_minmax(
-        small_models.mlp(), ["x"], dataset(x=samples), progress=lambda done, total: seen.append((done, total))
-    )
+    observe(small_models.mlp(), ["x"], dataset(x=samples), progress=lambda done, total: seen.append((done, total)))
 
     total = len(samples)
     assert seen == [(BATCH, total), (2 * BATCH, total), (3 * BATCH, total), (total, total)]
@@ -67,13 +65,13 @@ def test_a_model_that_overflows_is_refused_by_the_name_of_the_tensor(small_model
     largest = np.float32(3.4e38) * np.sign(samples)
 
     with pytest.raises(InputError, match="tensor `hidden` becomes NaN or infinite on `samples`") as caught:
-        calibrate_minmax(small_models.mlp(), ["x", "hidden"], dataset(x=largest))
+        observe(small_models.mlp(), ["x", "hidden"], dataset(x=largest))
 
     assert "the float model itself overflows" in caught.value.hint
 
 
 def test_samples_that_the_runtime_refuses_are_said_in_one_line(small_models):
     with pytest.raises(InputError, match=r"ONNX Runtime failed on calibration data: Got invalid dimensions") as caught:
-        calibrate_minmax(small_models.mlp(), ["x"], dataset(x=np.zeros((4, 7), np.float32)))
+        observe(small_models.mlp(), ["x"], dataset(x=np.zeros((4, 7), np.float32)))
 
     assert "\n" not in caught.value.message
