@@ -91,10 +91,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Disjoint parts of one data set: what calibrates, and what is judged."""
+    """Disjoint parts of one data set.
+
+    Attributes:
+        calibration: What calibrates.
+        judged: What is judged.
+        whole: The data set.
+    """
 
     calibration: Dataset
     judged: Dataset
+    whole: Dataset
 
 
 def split_dataset(dataset: Dataset, *, samples: int, seed: int) -> Split:
@@ -129,7 +136,7 @@ def split_dataset(dataset: Dataset, *, samples: int, seed: int) -> Split:
             f"data `{dataset.source}` has no sample to calibrate on",
             hint="give it at least one row" + (f" of part `{CALIBRATION}`" if dataset.part is not None else ""),
         )
-    return Split(calibration=dataset.rows(drawn), judged=dataset.rows(judged))
+    return Split(calibration=dataset.rows(drawn), judged=dataset.rows(judged), whole=dataset)
 
 
 def _draw(pool: NDArray[np.int64], labels: Array | None, samples: int, seed: int) -> NDArray[np.int64]:

@@ -4,66 +4,83 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.core.files import replacing
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
-from edgeopt.errors import InputError, Unsupported, near_names
+from edgeopt.errors import InputError, near_names
 from edgeopt.graph.calibration_rows import write_calibration_rows
-from edgeopt.graph.fold import folded
-from edgeopt.graph.load import load_onnx
-from edgeopt.graph.padding import merge_padding
-from edgeopt.graph.quantization import quantization_state
-from edgeopt.graph.runtime import RUNTIME_HINT, first_cause
+from edgeopt.graph.save import save_onnx
 from edgeopt.steps.protocol import Progress, StepReport
-from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
-from edgeopt.steps.quantize.observe import observe
-from edgeopt.steps.quantize.place import Placement, place
-from edgeopt.steps.quantize.ranges import Range, tensor_range
+from edgeopt.steps.quantize.choose import Wishes
+from edgeopt.steps.quantize.int8 import Int8Model, int8_model
+from edgeopt.steps.quantize.prepare import prepared
 from edgeopt.steps.quantize.types import Int8Types, int8_types
 
-if TYPE_CHECKING:
-    import onnx
-
-# Per-channel DequantizeLinear came with opset 13; 17 is what torch exports and every current runtime reads.
-_SMALLEST_OPSET = 13
-_UPGRADE_OPSET = 17
-_ML_DOMAIN = "ai.onnx.ml"
-
 Scheme = Literal["auto", "int8"]
-RangeMethod = Literal["auto", "minmax"]
+RangeOption = Literal["auto", "minmax", "percentile", "entropy", "mse"]
+WeightRangeOption = Literal["auto", "minmax", "mse"]
+RoundingOption = Literal["auto", "nearest", "gptq", "adaround"]
+_BY_USER = "the user keeps it float"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantize:
     """Static int8 quantization with quantize/dequantize pairs.
 
+    A correction that is None or `auto` is tried on calibration samples held back for it, and kept where the output
+    comes out better.
+
     Attributes:
         scheme: `int8`; `auto` is int8 too.
         per_channel: One scale per output channel of a weight; otherwise one per weight.
         target: Whose kernels the integer types suit.
-        range: How ranges of activations are taken: `minmax`; `auto` is minmax too.
+        range: How ranges of activations are taken.
+        equalize: Cross-layer equalization.
+        smooth: SmoothQuant.
+        weight_range: How ranges of weights are taken.
+        rounding: How weights are rounded.
+        bias_correction: Whether biases make up for the mean error of rounded weights.
+        keep_float: Names of nodes that stay float.
     """
 
     name: ClassVar[str] = "quantize"
     scheme: Scheme = "auto"
     per_channel: bool = True
     target: str = HOST
-    range: RangeMethod = "auto"
+    range: RangeOption = "auto"
+    equalize: bool | None = None
+    smooth: bool | None = None
+    weight_range: WeightRangeOption = "auto"
+    rounding: RoundingOption = "auto"
+    bias_correction: bool | None = None
+    keep_float: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for option, value, choices in (
-            ("scheme", self.scheme, get_args(Scheme)),
-            ("range", self.range, get_args(RangeMethod)),
+        for option, choices in (
+            ("scheme", get_args(Scheme)),
+            ("range", get_args(RangeOption)),
+            ("weight_range", get_args(WeightRangeOption)),
+            ("rounding", get_args(RoundingOption)),
         ):
+            value = getattr(self, option)
             if value not in choices:
                 raise InputError(f"`{option}` of quantize is `{value}`", hint=near_names(str(value), choices))
         if not isinstance(self.per_channel, bool):
             raise InputError(f"`per_channel` of quantize is `{self.per_channel}`", hint="write true or false")
+        for option in ("equalize", "smooth", "bias_correction"):
+            if not isinstance(getattr(self, option), bool | None):
+                raise InputError(
+                    f"`{option}` of quantize is `{getattr(self, option)}`",
+                    hint="write true or false, or leave it out: then it is tried",
+                )
         if not isinstance(self.target, str):
             raise InputError(f"`target` of quantize is `{self.target}`", hint="name one of `edgeopt targets list`")
+        given: Any = self.keep_float  # a recipe's tables give what they like
+        if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+            raise InputError(f"`keep_float` of quantize is `{self.keep_float}`", hint='write a list: ["node", ...]')
+        object.__setattr__(self, "keep_float", tuple(given))
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the int8 model `output` from the float model `source`, calibrated on `data`.
@@ -72,55 +89,34 @@ class Quantize:
             InputError: The model cannot be read, fails on the data, or is quantized already.
             Unsupported: Nothing in the model runs on integers.
         """
-        model = load_onnx(source)
-        _require_float(model, source)
         types = int8_types(load_target(self.target))
-        warnings = _upgrade_opset(model, source)
-        model = folded(model, where=str(source))
-        if _has_cast_constants(model):
-            # ONNX Runtime widens float16 weights behind its constant folding; the next one folds the casts.
-            model = folded(model, where=str(source))
-        merge_padding(model.graph)
-        result, placement = self._quantized(model, types, data, source, progress)
-        result.producer_name = "edgeopt"
-        write_calibration_rows(result, data)
-        with replacing(output, force=True) as temporary:
-            temporary.write_bytes(result.SerializeToString())
-        return StepReport(details=self._details(types, placement), warnings=tuple(warnings))
-
-    def _quantized(
-        self, model: onnx.ModelProto, types: Int8Types, data: Dataset, source: Path, progress: Progress | None
-    ) -> tuple[onnx.ModelProto, Placement]:
-        import onnx_ir as ir
-
-        from edgeopt.steps.quantize.write import Writer
-
-        try:
-            intermediate = ir.serde.deserialize_model(model)
-        except (ir.serde.SerdeError, ValueError, TypeError) as error:
-            raise InputError(f"`{source}` cannot be taken apart: {first_cause(error)}", hint=RUNTIME_HINT) from error
-        placement = place(intermediate.graph, thin_channels=types.thin_channels)
-        if not placement.nodes:
-            raise Unsupported(
-                f"nothing in `{source}` runs on integers: {_first_reason(placement)}",
-                hint="`edgeopt inspect` lists its operators",
-            )
-        roots = sorted({placement.root(name) for name in placement.tensors})
-        seen = observe(model, roots, data, progress=progress)
-        ranges = {name: tensor_range(statistics, "minmax", types) for name, statistics in seen.tensors.items()}
-        Writer(
-            graph=intermediate.graph,
-            placement=placement,
-            parameters=_parameters(ranges, types),
+        ready = prepared(source)
+        made = int8_model(
+            ready.model,
+            data,
+            source=source,
             types=types,
             per_channel=self.per_channel,
-        ).write()
-        try:
-            return ir.serde.serialize_model(intermediate), placement
-        except ir.serde.SerdeError as error:
-            raise InputError(f"`{source}` cannot be written again: {first_cause(error)}", hint=RUNTIME_HINT) from error
+            wishes=self._wishes(),
+            keep_float=dict.fromkeys(self.keep_float, _BY_USER),
+            progress=progress,
+        )
+        made.model.producer_name = "edgeopt"
+        write_calibration_rows(made.model, data)
+        save_onnx(made.model, output)
+        return StepReport(details=self._details(types, made), warnings=(*ready.warnings, *made.warnings))
 
-    def _details(self, types: Int8Types, placement: Placement) -> dict[str, Any]:
+    def _wishes(self) -> Wishes:
+        return Wishes(
+            equalize=self.equalize,
+            smooth=self.smooth,
+            range=self.range,
+            weight_range=self.weight_range,
+            rounding=self.rounding,
+            correct_bias=self.bias_correction,
+        )
+
+    def _details(self, types: Int8Types, made: Int8Model) -> dict[str, Any]:
         return {
             "scheme": {
                 "name": "int8",
@@ -129,48 +125,5 @@ class Quantize:
                 "target": self.target,
                 "reason": types.reason,
             },
-            "kept_float": [{"node": node, "reason": why} for node, why in placement.kept_float.items()],
+            **made.as_json(),
         }
-
-
-def _parameters(ranges: dict[str, Range], types: Int8Types) -> dict[str, ActivationParameters]:
-    return {name: activation_parameters(found.low, found.high, types) for name, found in ranges.items()}
-
-
-def _require_float(model: onnx.ModelProto, source: Path) -> None:
-    state = quantization_state(model.graph)
-    if state.kind != "none":
-        raise InputError(
-            f"`{source}` is quantized already ({state.kind})", hint="quantize the float model that it was made from"
-        )
-    if any(node.domain == _ML_DOMAIN for node in model.graph.node):
-        raise Unsupported(
-            f"`{source}` holds `{_ML_DOMAIN}` operators (trees, scalers), which have no int8 kernels",
-            hint="`edgeopt bench` and `edgeopt evaluate` take it as it is",
-        )
-
-
-def _has_cast_constants(model: onnx.ModelProto) -> bool:
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return any(node.op_type == "Cast" and node.input[0] in constants for node in model.graph.node)
-
-
-def _upgrade_opset(model: onnx.ModelProto, source: Path) -> list[str]:
-    """Bring a model of an old opset, in place, to one with per-channel quantization; what was said about it."""
-    import onnx
-
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), _UPGRADE_OPSET)
-    if opset >= _SMALLEST_OPSET:
-        return []
-    try:
-        model.CopyFrom(onnx.version_converter.convert_version(model, _UPGRADE_OPSET))
-    except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
-        raise Unsupported(
-            f"`{source}` has opset {opset}; int8 needs {_SMALLEST_OPSET} and the upgrade failed: {error}",
-            hint=f"export it again with opset {_UPGRADE_OPSET}",
-        ) from error
-    return [f"the model was brought from opset {opset} to {_UPGRADE_OPSET}: int8 per channel needs {_SMALLEST_OPSET}"]
-
-
-def _first_reason(placement: Placement) -> str:
-    return next((f"`{node}`: {why}" for node, why in placement.kept_float.items()), "it has no weighted operator")
