@@ -20,7 +20,7 @@ from edgeopt.graph.runtime import RUNTIME_HINT, first_cause
 from edgeopt.steps.protocol import Progress, StepReport
 from edgeopt.steps.quantize.affine import ActivationParameters, activation_parameters
 from edgeopt.steps.quantize.calibrate import Range, calibrate_minmax
-from edgeopt.steps.quantize.place import Placement, place
+from edgeopt.steps.quantize.place import Placement, place_for
 from edgeopt.steps.quantize.types import Int8Types, int8_types
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Quantize:
             intermediate = ir.serde.deserialize_model(model)
         except (ir.serde.SerdeError, ValueError, TypeError) as error:
             raise InputError(f"`{source}` cannot be taken apart: {first_cause(error)}", hint=RUNTIME_HINT) from error
-        placement = place(intermediate.graph, thin_channels=types.thin_channels)
+        placement = place_for(intermediate.graph, types)
         if not placement.nodes:
             raise Unsupported(
                 f"nothing in `{source}` runs on integers: {_first_reason(placement)}",
