@@ -93,7 +93,7 @@ class Placement:
     clamps: list[ir.Node] = field(default_factory=list)
     kept_float: dict[str, str] = field(default_factory=dict)
     asked_float: Mapping[str, str] = field(default_factory=dict)
-    rules: Rules = field(default_factory=lambda: Rules())
+    rules: Rules = Rules()
     forced: set[str] = field(default_factory=set)
 
     def root(self, name: str) -> str:
@@ -336,7 +336,8 @@ def _leave_what_does_not_pay(placement: Placement) -> None:
     """Take back what was placed for a reader that turned out float.
 
     A node without weights pays where an integer node reads its result, or where all that it reads is in integers
-    anyway: written so, or beside that rounded for a node with weights. The result of a Gemm or MatMul is rounded only for an integer node: its kernel may write floats itself.
+    anyway: written so, or beside that rounded for a node with weights. The result of a Gemm or MatMul is rounded only
+    for an integer node: its kernel may write floats itself.
     """
     kept: list[ir.Node] = []
     for node in reversed(placement.nodes):
