@@ -29,7 +29,7 @@ def rewrite_for_integers(model: ir.Model) -> None:
     """
     for rewrite in _REWRITES:
         rewrite(model.graph)
-    _drop_unused(model.graph)
+        _drop_unused(model.graph)
 
 
 def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -51,7 +51,7 @@ def new_constant(graph: ir.Graph, name: str, array: Any) -> ir.Value:
     import onnx_ir as ir
 
     free = free_value_name(graph, name)
-    value = ir.Value(name=free, const_value=ir.tensor(np.ascontiguousarray(array), name=free))
+    value = ir.Value(name=free, const_value=ir.tensor(np.asarray(array, order="C"), name=free))
     assert value.const_value is not None
     value.type = ir.TensorType(value.const_value.dtype)
     value.shape = ir.Shape(np.shape(array))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
+from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -46,10 +48,28 @@ KINDS: dict[str, Kind] = {
     "Relu": Kind.ABSORBED,
     "Clip": Kind.ABSORBED,
 }
+# A convolution over few channels that sums fewer products than this per result is faster in float on x86: with 3
+# channels, 3x3 and 5x5 kernels run at 0.4 to 1.05x in int8, 7x7 at 0.97 to 1.3x (docs/results/thin-convolutions.md).
+_THIN_TERMS = 128
 # Their kernels write floats where nobody wants integers; those of all others write integers only.
 _FLOAT_WRITERS = frozenset({"Gemm", "MatMul"})
 # Left float without a word: they cost next to nothing, or are not part of the computation of values.
 _SILENT = frozenset({"Shape", "Constant", "Cast", "Identity", "Gather", "ConstantOfShape", "Range", "Dropout"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What stays float since int8 does not pay on the target (`edgeopt.steps.quantize.types.Int8Types` says why).
+
+    Attributes:
+        thin_channels: Dense convolutions over at most this many input channels.
+        narrow_channels: Depthwise convolutions of at most this many channels whose input is a float convolution's.
+        float_products: Products of two activations.
+    """
+
+    thin_channels: int = 0
+    narrow_channels: int = 0
+    float_products: bool = False
 
 
 @dataclass(slots=True)
@@ -63,7 +83,7 @@ class Placement:
         clamps: Relu and Clip nodes that vanish into the range of the node before them.
         kept_float: Node name -> why it stays float.
         asked_float: Node name -> why it has to stay float, before any rule is asked.
-        thin_channels: Dense convolutions over at most this many input channels stay float.
+        rules: What stays float by size.
         forced: Names of tensors that are integers whoever reads them, since no kernel of their node writes floats.
     """
 
@@ -73,7 +93,7 @@ class Placement:
     clamps: list[ir.Node] = field(default_factory=list)
     kept_float: dict[str, str] = field(default_factory=dict)
     asked_float: Mapping[str, str] = field(default_factory=dict)
-    thin_channels: int = 0
+    rules: Rules = Rules()
     forced: set[str] = field(default_factory=set)
 
     def root(self, name: str) -> str:
@@ -83,18 +103,39 @@ class Placement:
         return name
 
 
-def place(graph: ir.Graph, *, thin_channels: int = 0, keep_float: Mapping[str, str] | None = None) -> Placement:
+def place_for(graph: ir.Graph, types: Int8Types, *, keep_float: Mapping[str, str] | None = None) -> Placement:
+    """The placement for a folded graph on a processor; see `place`."""
+    return place(
+        graph,
+        thin_channels=types.thin_channels,
+        narrow_channels=types.narrow_channels,
+        float_products=types.float_products,
+        keep_float=keep_float,
+    )
+
+
+def place(
+    graph: ir.Graph,
+    *,
+    thin_channels: int = 0,
+    narrow_channels: int = 0,
+    float_products: bool = False,
+    keep_float: Mapping[str, str] | None = None,
+) -> Placement:
     """The placement for a folded graph, node by node in order, then without what no integer node needs.
 
     Args:
         graph: The folded graph.
         thin_channels: Dense convolutions over at most this many input channels stay float.
+        narrow_channels: Depthwise convolutions of at most this many channels behind a float one stay float.
+        float_products: Whether products of two activations stay float.
         keep_float: Node name -> why it stays float whatever the rules say, as the user or a measurement wants it.
 
     Raises:
         InputError: `keep_float` names a node that the graph has not.
     """
-    placement = Placement(thin_channels=thin_channels, asked_float=_known_nodes(graph, keep_float or {}))
+    sizes = Rules(thin_channels=thin_channels, narrow_channels=narrow_channels, float_products=float_products)
+    placement = Placement(rules=sizes, asked_float=_known_nodes(graph, keep_float or {}))
     rules: dict[Kind, Callable[[ir.Node, Placement], str]] = {
         Kind.WEIGHTED: _place_weighted,
         Kind.COMPUTED: _place_computed,
@@ -171,7 +212,7 @@ def _place_weighted(node: ir.Node, placement: Placement) -> str:
         return "its input is not float32"
     if not constant(weight):
         return _place_product_of_activations(node, placement)
-    reason = _weight_reason(node, weight) or _thin_reason(node, weight, placement.thin_channels)
+    reason = _weight_reason(node, weight) or _thin_reason(node, weight, placement) or _narrow_reason(node, placement)
     if reason:
         return reason
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -205,17 +246,44 @@ def _weight_reason(node: ir.Node, weight: ir.Value) -> str:
     return ""
 
 
-def _thin_reason(node: ir.Node, weight: ir.Value, thin_channels: int) -> str:
-    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
-    if node.op_type != "Conv" or group != 1 or weight.const_value is None:
+def _thin_reason(node: ir.Node, weight: ir.Value, placement: Placement) -> str:
+    if node.op_type != "Conv" or _group(node) != 1 or weight.const_value is None:
         return ""
-    channels = int(weight.const_value.shape.numpy()[1])
-    return f"its {channels} input channel(s) are too few for int8 to pay" if channels <= thin_channels else ""
+    channels, *kernel = (int(length) for length in weight.const_value.shape.numpy()[1:])
+    is_thin = channels <= placement.rules.thin_channels and channels * prod(kernel) < _THIN_TERMS
+    return f"its {channels} input channel(s) are too few for int8 to pay" if is_thin and not _is_pooled(node) else ""
+
+
+def _narrow_reason(node: ir.Node, placement: Placement) -> str:
+    channels = _group(node)
+    if node.op_type != "Conv" or not 1 < channels <= placement.rules.narrow_channels:
+        return ""
+    producer = node.inputs[0].producer() if node.inputs[0] is not None else None
+    while producer is not None and KINDS.get(producer.op_type) is Kind.ABSORBED and producer.inputs[0] is not None:
+        producer = producer.inputs[0].producer()
+    if producer is None or producer.op_type != "Conv" or producer in placement.nodes:
+        return ""
+    return f"its input is float, and its {channels} channels alone are too few for int8 to pay"
+
+
+def _group(node: ir.Node) -> int:
+    return int(node.attributes["group"].as_int()) if "group" in node.attributes else 1
+
+
+def _is_pooled(node: ir.Node) -> bool:
+    """Whether a MaxPool reads the result.
+
+    ONNX Runtime moves the rounding behind a MaxPool before it, and pools bytes that no integer convolution laid out by
+    channels last at a sixth of the speed: 4.2 ms after a float convolution, 0.67 ms after an integer one.
+    """
+    return any(use.node.op_type == "MaxPool" for use in result_of(node).uses())
 
 
 def _place_product_of_activations(node: ir.Node, placement: Placement) -> str:
     if node.op_type != "MatMul":
         return "its weight is not a constant"
+    if placement.rules.float_products:
+        return "both its inputs are activations, so integers would not pay"
     for value in node.inputs:
         if value is not None:
             _take(placement, value)
@@ -242,7 +310,9 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
 def _place_carried(node: ir.Node, placement: Placement) -> str:
     data = node.inputs[0]
     if data is None or data.name not in placement.tensors:
-        return "" if node.op_type in _SILENT or data is None or constant(data) else "its input is float"
+        return "" if data is None or constant(data) else "its input is float"
+    if node.op_type == "MaxPool" and data.name not in placement.forced:
+        return "its input is float, and so it pools faster"
     if _reads_forced(node, placement):
         placement.forced.update(str(output.name) for output in node.outputs)
     placement.nodes.append(node)
@@ -266,7 +336,8 @@ def _leave_what_does_not_pay(placement: Placement) -> None:
     """Take back what was placed for a reader that turned out float.
 
     A node without weights pays where an integer node reads its result, or where all that it reads is in integers
-    anyway: written so, or beside that rounded for a node with weights. The result of a Gemm or MatMul is rounded only for an integer node: its kernel may write floats itself.
+    anyway: written so, or beside that rounded for a node with weights. The result of a Gemm or MatMul is rounded only
+    for an integer node: its kernel may write floats itself.
     """
     kept: list[ir.Node] = []
     for node in reversed(placement.nodes):
@@ -317,6 +388,8 @@ def _carry_backwards(graph: ir.Graph, placement: Placement) -> None:
     """Quantize before a node that only carries values to an integer node, so that it moves bytes and not floats."""
     for node in reversed(list(graph)):
         if KINDS.get(node.op_type) is not Kind.CARRIED or node in placement.nodes or len(node.outputs) != 1:
+            continue
+        if node.op_type == "MaxPool" or node_name(node) in placement.asked_float:
             continue
         data, output = node.inputs[0], node.outputs[0]
         if data is None or constant(data) or _not_float(data) or output.name not in placement.tensors:
