@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.save import as_source
 from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.doubts import calibration_failure
 
 if TYPE_CHECKING:
     import onnx
@@ -48,20 +50,23 @@ def calibrate_minmax(
     names = list(tensors)
     low = np.full(len(names), np.inf)
     high = np.full(len(names), -np.inf)
-    session, outputs = _observing_session(model, names)
+    try:
+        session, outputs = _observing_session(model, names)
+    except runtime_errors() as error:
+        raise calibration_failure(error, data) from error
     size, is_fixed = _batch_size(model)
     for number, feeds in enumerate(data.batches(size, is_filled=is_fixed)):
         try:
             values = session.run(outputs, feeds)
         except runtime_errors() as error:
-            raise InputError(
-                f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT
-            ) from error
+            raise calibration_failure(error, data) from error
         extremes = np.array(values, dtype=np.float64).reshape(2, len(names))
         _require_finite(extremes, names, data.source)
         low, high = np.minimum(low, extremes[0]), np.maximum(high, extremes[1])
         if progress:
             progress(min(len(data), (number + 1) * size), len(data))
+    is_empty = low > high  # nothing was ever seen of it
+    low[is_empty], high[is_empty] = 0.0, 0.0
     return {name: Range(float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)}
 
 
@@ -81,9 +86,8 @@ def _observing_session(model: onnx.ModelProto, names: list[str]) -> tuple[Any, l
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False
-    session = onnxruntime.InferenceSession(
-        observing.SerializeToString(), options, providers=PROVIDERS, enable_fallback=0
-    )
+    with as_source(observing) as source:
+        session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
     return session, outputs
 
 
@@ -97,7 +101,8 @@ def _batch_size(model: onnx.ModelProto) -> tuple[int, bool]:
 
 
 def _require_finite(extremes: NDArray[np.float64], names: list[str], source: str) -> None:
-    bad = ~np.isfinite(extremes).all(axis=0)
+    is_empty = (extremes[0] == np.inf) & (extremes[1] == -np.inf)  # of a tensor without elements
+    bad = ~(np.isfinite(extremes).all(axis=0) | is_empty)
     if bad.any():
         raise InputError(
             f"tensor `{names[int(np.argmax(bad))]}` becomes NaN or infinite on `{source}`",
