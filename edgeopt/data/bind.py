@@ -12,6 +12,8 @@ from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError
 
 SYNTHETIC = "random inputs"
+_IMAGE_RANK = 4
+_FREE_PIXELS = 32
 
 
 def bind_dataset(dataset: Dataset, inputs: tuple[TensorSpec, ...], preprocess: Preprocess | None = None) -> Dataset:
@@ -30,20 +32,47 @@ def bind_dataset(dataset: Dataset, inputs: tuple[TensorSpec, ...], preprocess: P
 
 
 def synthetic_dataset(inputs: tuple[TensorSpec, ...], *, samples: int, seed: int) -> Dataset:
-    """Samples drawn at random where there is no data: standard normal floats, zeros for integers.
+    """Samples drawn at random where there is no data: standard normal floats, bytes, zeros for other integers.
 
-    They exercise the kernels; a range or an accuracy that rests on them proves nothing, and callers say so.
+    Free axes of images get a length of `_FREE_PIXELS`, others 1. The samples exercise the kernels; a range or an
+    accuracy that rests on them proves nothing, and callers say so.
+
+    Raises:
+        InputError: An input has no axis of samples.
     """
     generator = np.random.default_rng(seed)
     arrays: dict[str, Array] = {}
     for spec in inputs:
-        shape = (samples, *spec.concrete_shape()[1:])
-        is_float = np.dtype(spec.dtype).kind == "f"
-        arrays[spec.name] = (generator.standard_normal(shape) if is_float else np.zeros(shape)).astype(spec.dtype)
+        _require_axis_of_samples(spec)
+        arrays[spec.name] = _random(generator, (samples, *_shape_of_sample(spec)), spec.dtype)
     return Dataset(inputs=arrays, source=SYNTHETIC, indices=np.arange(samples))
 
 
+def _random(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
+    if dtype == "uint8":  # pixels; wider integers are often positions in a table of unknown length
+        return generator.integers(0, 256, shape, dtype=np.uint8)
+    if np.dtype(dtype).kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    return np.zeros(shape, dtype=dtype)
+
+
+def _shape_of_sample(spec: TensorSpec) -> tuple[int, ...]:
+    """A shape that the model is likely to run on: height and width are not 1, where padding would be all there is."""
+    free = sum(not isinstance(length, int) for length in spec.shape[1:])
+    is_image = len(spec.shape) >= _IMAGE_RANK and free <= len(spec.shape) - 2
+    return tuple(length if isinstance(length, int) else _FREE_PIXELS if is_image else 1 for length in spec.shape[1:])
+
+
+def _require_axis_of_samples(spec: TensorSpec) -> None:
+    if not spec.shape:
+        raise InputError(
+            f"model input `{spec.name}` has no axis of samples: it is a single number, or its shape is not said",
+            hint="export the model with inputs of shape (batch, ...), and single numbers fixed",
+        )
+
+
 def _bound(dataset: Dataset, spec: TensorSpec, preprocess: Preprocess) -> Array:
+    _require_axis_of_samples(spec)
     samples = dataset.inputs[spec.name]
     _require_numbers(samples, spec.name, dataset.source, hint="give it numbers")
     samples = preprocess.apply(samples, spec.shape)

@@ -71,6 +71,21 @@ def as_source(model: onnx.ModelProto) -> Iterator[bytes | str]:
         yield str(path)
 
 
+def without_large_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of `model` whose constants of a kilobyte or more have a type and a shape, but no data."""
+    import onnx
+
+    light = onnx.ModelProto()
+    _copy_fields(model, light, apart="graph")
+    _copy_fields(model.graph, light.graph, apart="initializer")
+    for tensor in model.graph.initializer:
+        is_large = _size_bytes(tensor) >= _SMALLEST_EXTERNAL_BYTES
+        light.graph.initializer.append(
+            onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims) if is_large else tensor
+        )
+    return light
+
+
 def _written_apart(model: onnx.ModelProto, data: Path) -> onnx.ModelProto:
     """A copy of `model` whose large constants lie in the file `data`; where that is, `_set_location` says."""
     import onnx

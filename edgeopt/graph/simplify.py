@@ -1,7 +1,7 @@
-"""What a graph computes twice or for nobody, taken off by onnx-ir's passes and kept off only if outputs stay equal.
+"""What a graph computes twice, for nobody or in two steps, taken off, and kept off only if outputs stay equal.
 
-ONNX Runtime's rewrites (`edgeopt/graph/fold.py`) leave dead nodes, equal subexpressions and equal weights in the graph
-(docs/adr/0012).
+ONNX Runtime's rewrites (`edgeopt/graph/fold.py`) leave dead nodes, equal subexpressions, equal weights, and norms
+behind a Gemm in the graph; onnx-ir's passes take the first two off (docs/adr/0012).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeopt.graph.agreement import Verdict, agreement
+from edgeopt.graph.products import merge_into_products
 from edgeopt.graph.runtime import first_cause
 from edgeopt.graph.save import fits_one_message
 
@@ -39,7 +40,9 @@ class Simplified:
 
 
 def simplified(model: onnx.ModelProto, *, where: str) -> Simplified:
-    """`model` without dead nodes, no-ops, equal subexpressions and equal weights; it stays as it is.
+    """`model` without dead nodes, equal subexpressions, equal weights and norms behind a Gemm.
+
+    What was given stays as it is.
 
     The simpler graph is kept only if it computes the same on random inputs (`agreement`). A model above 2 GiB is given
     back as it is: the proof would take several times its memory.
@@ -74,12 +77,9 @@ def _simplify(model: ir.Model) -> bool:
     """Take off, in place, what can be; whether there was something."""
     from onnx_ir.passes import common
 
-    is_changed = _share_equal_weights(model.graph)
-    for rewrite in (
-        common.IdentityEliminationPass(),
-        common.CommonSubexpressionEliminationPass(),
-        common.RemoveUnusedNodesPass(),
-    ):
+    is_changed = merge_into_products(model.graph)
+    is_changed |= _share_equal_weights(model.graph)
+    for rewrite in (common.CommonSubexpressionEliminationPass(), common.RemoveUnusedNodesPass()):
         is_changed |= rewrite(model).modified
     return is_changed
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from edgeopt.core.dataset import Dataset
+from edgeopt.data.bind import SYNTHETIC
+from edgeopt.errors import InputError
+from edgeopt.graph.runtime import RUNTIME_HINT, first_line
 
 
 class HasRange(Protocol):
@@ -47,3 +50,13 @@ def calibration_doubts(data: Dataset, ranges: Mapping[str, HasRange]) -> tuple[s
             "either the layers before them are dead, or the samples are not what the model was trained on"
         )
     return tuple(doubts)
+
+
+def calibration_failure(error: BaseException, data: Dataset) -> InputError:
+    """What is said when the runtime fails on the samples of `data`: random ones do not suit every model."""
+    if data.digest or data.source != SYNTHETIC:
+        return InputError(f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT)
+    return InputError(
+        f"the model does not run on random inputs, with 1 for every free axis: {first_line(error)}",
+        hint="give it real samples with `--data`",
+    )

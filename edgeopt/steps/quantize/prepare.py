@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeopt.errors import InputError, Unsupported
+from edgeopt.errors import InputError
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
+from edgeopt.graph.outputs import name_split_outputs
 from edgeopt.graph.padding import merge_padding
-from edgeopt.graph.quantization import quantization_state
+from edgeopt.graph.shapes import write_types
 from edgeopt.graph.simplify import simplified
 from edgeopt.graph.upgrade import upgraded
+from edgeopt.steps.quantize.refuse import odd_float, require_evaluation_mode, require_finite_weights, require_float
 
 if TYPE_CHECKING:
     import onnx
-
-_ML_DOMAIN = "ai.onnx.ml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Prepared:
     """A model that can be quantized.
 
     Attributes:
-        model: It, with its data in memory, of an opset that knows scales per channel, folded.
+        model: It, with its data in memory, of an opset that knows scales per channel, folded and simplified, with the
+            types of its tensors.
         warnings: What the user should know of what was done to it.
     """
 
@@ -40,29 +41,34 @@ def prepared(source: Path) -> Prepared:
         InputError: It cannot be read, ONNX Runtime does not take it, or it is quantized already.
         Unsupported: It holds classic machine learning operators, or an opset that cannot be upgraded.
     """
+    where = str(source)
     model = load_onnx(source)
-    _require_float(model, source)
-    model, warnings = upgraded(model, where=str(source))
-    model = folded(model, where=str(source))
-    if _has_cast_constants(model):
-        # ONNX Runtime widens float16 weights behind its constant folding; the next one folds the casts.
-        model = folded(model, where=str(source))
+    require_float(model, where=where)
+    require_evaluation_mode(model, where=where)  # ONNX Runtime merges a norm in training mode as if it were not
+    name_split_outputs(model.graph)
+    model, warnings = upgraded(model, where=where)
+    model = _folded(model, where)
+    require_evaluation_mode(model, where=where)  # the mode of a Dropout can be a constant that was computed
+    require_finite_weights(model, where=where)
     merge_padding(model.graph)
-    result = simplified(model, where=str(source))
+    result = simplified(model, where=where)
+    write_types(result.model)
     return Prepared(model=result.model, warnings=(*warnings, *result.warnings))
 
 
-def _require_float(model: onnx.ModelProto, source: Path) -> None:
-    state = quantization_state(model.graph)
-    if state.kind != "none":
-        raise InputError(
-            f"`{source}` is quantized already ({state.kind})", hint="quantize the float model that it was made from"
-        )
-    if any(node.domain == _ML_DOMAIN for node in model.graph.node):
-        raise Unsupported(
-            f"`{source}` holds `{_ML_DOMAIN}` operators (trees, scalers), which have no int8 kernels",
-            hint="`edgeopt bench` and `edgeopt evaluate` take it as it is",
-        )
+def _folded(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    kind = odd_float(model)
+    try:
+        model = folded(model, where=where)
+        if _has_cast_constants(model):
+            # ONNX Runtime widens float16 weights behind its constant folding; the next one folds the casts.
+            model = folded(model, where=where)
+    except InputError as error:
+        if not kind:
+            raise
+        hint = f"it computes in {kind}: export it in float32 (in torch, `model.float()` first)"
+        raise InputError(error.message, hint=hint) from error
+    return model
 
 
 def _has_cast_constants(model: onnx.ModelProto) -> bool:

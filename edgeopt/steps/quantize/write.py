@@ -171,7 +171,7 @@ class Writer:
         self._insert_behind(value, [quantize, dequantize])
         for use in uses:
             use.node.replace_input_with(use.idx, dequantize.outputs[0])
-        if is_output:
+        if is_output and not value.is_graph_input():  # an input that is given out as it is keeps its name
             self.graph.outputs[self.graph.outputs.index(value)] = dequantize.outputs[0]
             value.name, dequantize.outputs[0].name = self._free_name(f"{name}_float"), name
 
