@@ -139,6 +139,17 @@ def split_dataset(dataset: Dataset, *, samples: int, seed: int) -> Split:
     return Split(calibration=dataset.rows(drawn), judged=dataset.rows(judged), whole=dataset)
 
 
+def sample_rows(dataset: Dataset, *, samples: int, seed: int) -> Dataset:
+    """At most `samples` rows, drawn by `seed` and stratified by label.
+
+    Raises:
+        InputError: `samples` is below 1.
+    """
+    if samples < 1:
+        raise InputError(f"`--samples {samples}`: it takes at least one sample", hint="100 is a good number")
+    return dataset.rows(_draw(np.arange(len(dataset)), dataset.labels, samples, seed))
+
+
 def _draw(pool: NDArray[np.int64], labels: Array | None, samples: int, seed: int) -> NDArray[np.int64]:
     """`samples` positions of `pool`, sorted; where labels are classes, they keep their shares (largest remainders)."""
     generator = np.random.default_rng(seed)
