@@ -20,7 +20,7 @@ SINGLE_INPUT = "x"
 PART = "part"
 _FALLBACK_LIMIT_BYTES = 8 << 30
 # What zipfile, zlib and numpy raise on damaged, encrypted or foreign archives.
-_ARCHIVE_ERRORS = (
+ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     tokenize.TokenError,  # an array's header is a Python expression
@@ -101,7 +101,7 @@ def _read_arrays(path: Path) -> dict[str, Array]:
             )
         with np.load(path, allow_pickle=False) as archive_arrays:
             members = {key: archive_arrays[key] for key in archive_arrays.files}
-    except _ARCHIVE_ERRORS as error:
+    except ARCHIVE_ERRORS as error:
         reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error) or type(error).__name__
         raise InputError(f"data `{path}` cannot be read: {reason}", hint="write it with numpy.savez") from error
     return {key: member for key, member in members.items() if isinstance(member, np.ndarray)}  # others come as bytes
