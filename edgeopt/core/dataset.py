@@ -156,6 +156,20 @@ def sample_rows(dataset: Dataset, *, samples: int, seed: int) -> Dataset:
     return dataset.rows(_draw(np.arange(len(dataset)), dataset.labels, samples, seed))
 
 
+def judged_alone(dataset: Dataset) -> Split:
+    """Nothing to calibrate on and the rest to judge, for what needs no calibration.
+
+    A data set with a `part` column is taken at its word: only rows of `confirm` are judged.
+    """
+    rows = np.arange(len(dataset)) if dataset.part is None else np.flatnonzero(dataset.part == CONFIRM)
+    return Split(calibration=no_samples(), judged=dataset.rows(rows), whole=dataset)
+
+
+def no_samples() -> Dataset:
+    """A data set without samples, for a step that needs none."""
+    return Dataset(inputs={}, source="", indices=np.arange(0))
+
+
 def _draw(pool: NDArray[np.int64], labels: Array | None, samples: int, seed: int) -> NDArray[np.int64]:
     """`samples` positions of `pool`, sorted; where labels are classes, they keep their shares (largest remainders)."""
     generator = np.random.default_rng(seed)

@@ -16,6 +16,7 @@ from edgeopt.core.dataset import SELECT, Dataset, Split
 from edgeopt.core.files import replacing
 from edgeopt.errors import InputError
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
+from edgeopt.measure.layers import layer_damage
 from edgeopt.search.prefix import PrefixSearch, smallest_prefix
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.step import Quantize
@@ -75,6 +76,19 @@ class Budget:
             f"the budget of {self.limit_pt:g} pt is kept on the {self.selected_on} samples of the search, but the drop "
             f"is {drop_pt(comparison):.2f} pt on the {comparison.n} others: more samples would tell"
         ]
+
+
+def require_static(step: Quantize) -> None:
+    """Refuse a budget for a scheme whose layers are not placed one by one.
+
+    Raises:
+        InputError: The scheme is not int8.
+    """
+    if step.scheme not in ("auto", "int8"):
+        raise InputError(
+            f"`--max-drop` does not go with `--scheme {step.scheme}`",
+            hint="it keeps layers of int8 models float: leave one of the two out",
+        )
 
 
 def search_parts(split: Split, limit_pt: float, *, seed: int) -> tuple[Dataset, Dataset]:
@@ -174,10 +188,8 @@ class BudgetSearch:
 
     def _ranked(self, candidate: Path, report: Report) -> list[str]:
         """Weighted nodes by the damage that they do to the output alone, the worst first."""
-        from edgeopt.measure.damage import layer_damage
-
         found = layer_damage(self.source.path, candidate, self.calibration, progress=counter(report, "ranking layers"))
-        return [one.node for one in sorted(found, key=lambda one: one.output_sqnr_db)]
+        return [one.name for one in found]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""`edgeopt quantize`: an int8 model for a target, measured against the one it was made from."""
+"""`edgeopt quantize`: a model of smaller numbers for a target, measured against the one it was made from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.dataset import Dataset, Split, split_dataset
+from edgeopt.core.dataset import Dataset, Split, judged_alone, no_samples, split_dataset
 from edgeopt.core.files import replacing, require_writable
 from edgeopt.core.measurement import Measurement, Origin
 from edgeopt.core.profiles import load_target
@@ -23,19 +23,21 @@ from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan
 from edgeopt.steps.protocol import StepReport
-from edgeopt.steps.quantize.step import Quantize, RangeOption, RoundingOption, Scheme, WeightRangeOption
+from edgeopt.steps.quantize.half import IoType
+from edgeopt.steps.quantize.step import Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.compare import comparison_measurements
 from edgeopt.workflow.evaluate import predictions_of, size_measurement
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
-from edgeopt.workflow.max_drop import Budget, BudgetSearch, search_parts
+from edgeopt.workflow.max_drop import Budget, BudgetSearch, require_static, search_parts
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_lineage
 
 SAMPLES = 200
 SYNTHETIC_SAMPLES = 32
 PROCESSES = 6
+INT8 = "int8"
 Prefer = Literal["size", "latency"]
 
 
@@ -46,10 +48,10 @@ class QuantizeResult:
     Attributes:
         source: The model it was made from.
         artifact: The model that was made; None on a dry run.
-        is_float: Whether it is the float model after all, since int8 was slower and latency preferred.
+        is_float: Whether it is the float model after all, since the other was slower and latency preferred.
         applied: The step, done now or taken from the record.
         budget: How the search for a model within `max_drop` ended; None where none was asked for.
-        calibration: Samples that ranges were taken from.
+        calibration: Samples that ranges or roundings rest on; none under a scheme that needs none.
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
         judged: Which samples accuracy was measured on (see `Dataset.identity`); None where it was not.
         timing: Latency against the source; None where not measured.
@@ -106,8 +108,8 @@ class QuantizeResult:
         return (*sizes, *(m for m in timed if m.metric != "size"), *compared)
 
     @property
-    def _int8_bytes(self) -> int | None:
-        """Size of the int8 model, which is not the output where that is the float model after all."""
+    def _quantized_bytes(self) -> int | None:
+        """Size of what the scheme made, which is not the output where that is the float model after all."""
         if self.is_float and self.timing:
             return self.timing.rows[1].artifact.size_bytes
         return self.artifact.size_bytes if self.artifact else None
@@ -118,10 +120,11 @@ class QuantizeResult:
             "input": self.source.as_json(),
             "output": self.artifact.as_json() if self.artifact else None,
             "output_is_float": self.is_float,
-            "int8_bytes": self._int8_bytes,
+            "quantized_bytes": self._quantized_bytes,
+            "int8_bytes": self._quantized_bytes if self.step.details["scheme"]["name"] == INT8 else None,
             **self.step.details,
             "steps": [self.applied.as_json()],
-            "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
+            "calibration": {"samples": len(self.calibration), "source": self.calibration.source or None},
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
             "accuracy": {**accuracy.as_json(), "origin": origin} if accuracy else None,
             "judged": self.judged,
@@ -137,7 +140,7 @@ def quantize(
     output: Named | None = None,
     data: Named | None = None,
     target: str = HOST,
-    scheme: Scheme = "auto",
+    scheme: SchemeName = "auto",
     samples: int = SAMPLES,
     range: RangeOption = "auto",  # noqa: A002  the option's name
     per_channel: bool = True,
@@ -148,6 +151,8 @@ def quantize(
     bias_correction: bool | None = None,
     keep_float: Sequence[str] = (),
     max_drop: float | None = None,
+    block_size: int = 32,
+    io: IoType = "float32",
     prefer: Prefer = "size",
     measure: bool = True,
     preprocess: Preprocess | None = None,
@@ -157,27 +162,31 @@ def quantize(
     cache: Named | None = None,
     report: Report = silent,
 ) -> QuantizeResult:
-    """Make an int8 model and measure what was made.
+    """Make a model of smaller numbers and measure what was made.
 
     Args:
         model: A float ONNX model.
-        output: Where the int8 model goes; by default `MODEL.int8.onnx` beside it.
-        data: Samples to calibrate on; what is left of them judges accuracy. Without it ranges rest on random inputs.
-        target: Whose kernels the integer types suit.
-        scheme: `int8`; `auto` chooses it too.
-        samples: Calibration samples to draw.
-        range: How ranges of activations are taken. `auto`, here and below, and None try the alternatives on
-            calibration samples that are held back for it, and keep what comes out best.
-        per_channel: One scale per output channel of a weight, not one per weight.
-        equalize: Cross-layer equalization.
-        smooth: SmoothQuant.
-        weight_range: How ranges of weights are taken.
-        rounding: How weights are rounded.
-        bias_correction: Whether biases make up for the mean error of rounded weights.
-        keep_float: Names of nodes that stay float.
-        max_drop: What accuracy may drop, in points: the fewest layers that keep it stay float. Half of the samples
-            that are left judge the search, the other half what it found.
-        prefer: `latency` writes the float model where int8 turns out slower.
+        output: Where the result goes; by default `MODEL.int8.onnx` beside it, with the name of another scheme in the
+            place of `int8`.
+        data: Samples to calibrate on; what is left of them judges accuracy, which is all of them where the scheme
+            needs none. Without it ranges rest on random inputs.
+        target: Whose kernels the types suit.
+        scheme: `int8`, which `auto` chooses too; `int8-dynamic`, `int4-weights` or `fp16`.
+        samples: Calibration samples to draw, where the scheme needs some.
+        range: How ranges of activations are taken, under int8. `auto`, here and below, and None try the alternatives
+            on calibration samples that are held back for it, and keep what comes out best.
+        per_channel: One scale per output channel of a weight, not one per weight, under int8 and int8-dynamic.
+        equalize: Cross-layer equalization, under int8.
+        smooth: SmoothQuant, under int8.
+        weight_range: How ranges of weights are taken, under int8.
+        rounding: How weights are rounded, under int8 and int4-weights.
+        bias_correction: Whether biases make up for the mean error of rounded weights, under int8.
+        keep_float: Names of nodes that stay float, under int8.
+        max_drop: What accuracy may drop, in points: the fewest layers that keep it stay float, under int8. Half of the
+            samples that are left judge the search, the other half what it found.
+        block_size: Weights that share a scale, under int4-weights.
+        io: Type of float inputs and outputs, under fp16.
+        prefer: `latency` writes the float model where the other turns out slower.
         measure: Measure latency, signal-to-noise and accuracy against `model`.
         preprocess: What is done to raw samples.
         force: Overwrite an existing output.
@@ -189,14 +198,11 @@ def quantize(
 
     Raises:
         InputError: The model, the data or the output is not usable.
-        Unsupported: Nothing in the model runs on integers.
+        Unsupported: Nothing in the model runs under the scheme.
         ToolFailed: A measuring process crashed.
     """
     source = model_artifact(model)
     load_target(target)
-    path = Path(output) if output else source.path.with_suffix(".int8.onnx")
-    if not dry_run:
-        _require_output(path, source, force=force)
     step = Quantize(
         scheme=scheme,
         per_channel=per_channel,
@@ -208,10 +214,18 @@ def quantize(
         rounding=rounding,
         bias_correction=bias_correction,
         keep_float=tuple(keep_float),
+        block_size=block_size,
+        io=io,
     )
-    split = _split(source, data, samples, seed, preprocess)
+    name = INT8 if scheme == "auto" else scheme
+    path = Path(output) if output else source.path.with_suffix(f".{name}.onnx")
+    if not dry_run:
+        _require_output(path, source, force=force)
+    bound = None if data is None else data_for(source, data, preprocess)
+    split = _split(source, bound, step, samples, seed)
     select = None
     if max_drop is not None:
+        require_static(step)
         select, confirm = search_parts(split, max_drop, seed=seed)
         split = replace(split, judged=confirm)
     # The original is evaluated first: labels that do not fit end the command before anything is written.
@@ -224,7 +238,7 @@ def quantize(
         cache=None if dry_run else cache,
         lies_at=path,
         seed=seed,
-        progress=counter(report, "calibrating"),
+        progress=counter(report, "calibrating" if step.needs_data else "quantizing"),
     )
     if select is None or max_drop is None:
         applied, budget = _apply(partial(apply, step), path, force=force, dry_run=dry_run), None
@@ -238,14 +252,14 @@ def quantize(
         calibration=split.calibration,
         environment=environment(),
     )
-    told = _data_warnings(split, data, samples, is_judged=is_judged)
+    told = _data_warnings(split, data, step, samples, is_judged=is_judged)
     result = replace(result, warnings=(*result.step.warnings, *result.applied.warnings, *told))
     if dry_run:
         return _with_budget(result)
     lineage = step_lineage(step, source, split.calibration, seed=seed)
     result = replace(result, artifact=replace(model_artifact(path), lineage=lineage))
     if before is not None:
-        after = predictions_of(_made(result), split.judged, report=report, stage="evaluating int8")
+        after = predictions_of(_made(result), split.judged, report=report, stage=f"evaluating {name}")
         result = replace(result, accuracy=compare_predictions(before, after, seed=seed), judged=after.judged)
     result = _with_budget(result)
     return _timed(result, target, prefer, seed, report) if measure else result
@@ -266,14 +280,16 @@ def _require_output(path: Path, source: Artifact, *, force: bool) -> None:
     if path.resolve() == source.path.resolve():
         raise InputError(f"output `{path}` is the model itself", hint="choose another name with -o")
     if path.suffix.lower() != ".onnx":
-        raise InputError(f"output `{path}` does not end in `.onnx`", hint="int8 models are written as .onnx")
+        raise InputError(f"output `{path}` does not end in `.onnx`", hint="quantized models are written as .onnx")
     require_writable(path, force=force)
 
 
-def _split(source: Artifact, data: Named | None, samples: int, seed: int, preprocess: Preprocess | None) -> Split:
-    """Calibration samples, and the rest to judge on; synthetic samples and nothing where there is no data."""
-    if data is not None:
-        return split_dataset(data_for(source, data, preprocess), samples=samples, seed=seed)
+def _split(source: Artifact, bound: Dataset | None, step: Quantize, samples: int, seed: int) -> Split:
+    """Calibration samples where the step needs some, and the rest to judge on; without data synthetic ones and none."""
+    if bound is not None:
+        return split_dataset(bound, samples=samples, seed=seed) if step.needs_data else judged_alone(bound)
+    if not step.needs_data:
+        return judged_alone(no_samples())
     from edgeopt.data.bind import synthetic_dataset
 
     made = synthetic_dataset(source.inputs, samples=SYNTHETIC_SAMPLES, seed=seed)
@@ -291,7 +307,7 @@ def _apply(apply: Callable[..., AppliedStep], path: Path, *, force: bool, dry_ru
 
 
 def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, report: Report) -> QuantizeResult:
-    """`result` with latency against the source; under `prefer latency` with the float model where int8 is slower."""
+    """`result` with latency against the source; under `prefer latency` with the float model where it is slower."""
     if target != HOST:
         told = f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it"
         return replace(result, warnings=(*result.warnings, told))
@@ -299,21 +315,22 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
     timing = time_by_turns(models, plan, report=report)
     is_slower = timing.comparisons[0].verdict == "slower"
-    warnings = [*result.warnings, *timing.warnings, *_latency_warnings(timing, _made(result), prefer)]
+    name = str(result.step.details["scheme"]["name"])
+    warnings = [*result.warnings, *timing.warnings, *_latency_warnings(timing, _made(result), name, prefer)]
     result = replace(result, timing=timing, warnings=tuple(warnings))
     if not is_slower or prefer != "latency":
         return result
     return replace(result, artifact=_float_after_all(result.source, _made(result)), is_float=True)
 
 
-def _data_warnings(split: Split, data: Named | None, samples: int, *, is_judged: bool) -> list[str]:
+def _data_warnings(split: Split, data: Named | None, step: Quantize, samples: int, *, is_judged: bool) -> list[str]:
     if data is None:
-        return [
-            "accuracy is unproven: ranges rest on random inputs, not on data; give samples with `--data`",
-        ]
+        what = "roundings" if step.scheme == "int4-weights" else "ranges"
+        cause = f": {what} rest on random inputs, not on data" if step.needs_data else ""
+        return [f"accuracy is unproven{cause}; give samples with `--data`"]
     warnings = []
     drawn = len(split.calibration)
-    if drawn < samples:
+    if step.needs_data and drawn < samples:
         warnings.append(
             f"calibrated on {drawn} sample(s), fewer than the {samples} asked for: the data holds no more to spare"
         )
@@ -322,11 +339,11 @@ def _data_warnings(split: Split, data: Named | None, samples: int, *, is_judged:
     return warnings
 
 
-def _latency_warnings(timing: BenchResult, artifact: Artifact, prefer: Prefer) -> list[str]:
+def _latency_warnings(timing: BenchResult, artifact: Artifact, name: str, prefer: Prefer) -> list[str]:
     comparison = timing.comparisons[0]
     if comparison.verdict != "slower":
         return []
-    said = f"INT8 IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
+    said = f"{name.upper()} IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
     if prefer == "latency":
         return [f"{said}, so `{artifact.path}` holds the float model (`--prefer latency`)"]
     is_smaller = artifact.size_bytes < timing.rows[0].artifact.size_bytes
@@ -335,7 +352,7 @@ def _latency_warnings(timing: BenchResult, artifact: Artifact, prefer: Prefer) -
 
 
 def _float_after_all(source: Artifact, artifact: Artifact) -> Artifact:
-    """Put the float model in the place of an int8 one that is slower."""
+    """Put the float model in the place of a quantized one that is slower."""
     with replacing(artifact.path, force=True) as temporary:
         shutil.copyfile(source.path, temporary)
     return replace(model_artifact(artifact.path), lineage=artifact.lineage)

@@ -9,6 +9,8 @@ import edgeopt
 from edgeopt.core.files import sha256_of
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.load import onnx_artifact
+from edgeopt.steps.quantize.step import Quantize
+from edgeopt.workflow.step_cache import step_options
 
 
 def names(folder):
@@ -24,7 +26,7 @@ def test_it_writes_beside_the_model_and_tells_where_it_comes_from(task):
     assert result.artifact.lineage == {
         "parent": sha256_of(task.model),
         "step": "quantize",
-        "options": {"scheme": "auto", "per_channel": True, "target": "rpi4", "range": "auto"},
+        "options": step_options(Quantize(target="rpi4")),
         "data": {"source": str(task.data), "sha256": sha256_of(task.data), "samples": 200},
         "seed": 3,
     }
@@ -178,7 +180,7 @@ def test_nothing_to_quantize_is_unsupported_and_leaves_nothing(small_models, sav
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "fp16"}, "`scheme` of quantize is `fp16`"),
+        ({"scheme": "fp8"}, "`scheme` of quantize is `fp8`"),
         ({"target": "rpi9"}, "unknown target `rpi9`"),
         ({"samples": 0}, "at least one sample"),
     ],

@@ -11,20 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.errors import InputError, Unsupported
-from edgeopt.graph.runtime import RUNTIME_HINT, first_cause
+from edgeopt.errors import Unsupported
+from edgeopt.graph.slim import share_zero_points
 from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.adaround import round_adaround
 from edgeopt.steps.quantize.affine import QuantizedWeight, activation_parameters, weight_scale
 from edgeopt.steps.quantize.bias import bias_shift
 from edgeopt.steps.quantize.choose import Choice, Rounding, WeightRange
+from edgeopt.steps.quantize.embedding import EmbeddingTable, quantize_embeddings
 from edgeopt.steps.quantize.equalize import equalization_tensors, equalize
 from edgeopt.steps.quantize.gptq import round_gptq
 from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale, to_layer
 from edgeopt.steps.quantize.moments import Moments, second_moments
 from edgeopt.steps.quantize.observe import Observations, observe
-from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name, place
+from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name, place_for
 from edgeopt.steps.quantize.ranges import Range, tensor_range
 from edgeopt.steps.quantize.rounding import round_nearest, weight_scale_mse
+from edgeopt.steps.quantize.scheme import put_together, taken_apart
 from edgeopt.steps.quantize.smooth import smooth, smoothing_tensors
 from edgeopt.steps.quantize.types import Int8Types
 
@@ -50,6 +53,23 @@ class _Float:
     observed: Observations | None = None
     moments: dict[str, Moments] | None = None
     rounded: dict[tuple[WeightRange, Rounding], dict[str, QuantizedWeight]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One int8 model.
+
+    Attributes:
+        model: The model.
+        placement: What is quantized.
+        ranges: Of each tensor that has a scale of its own.
+        embeddings: Tables that became int8.
+    """
+
+    model: onnx.ModelProto
+    placement: Placement
+    ranges: dict[str, Range]
+    embeddings: tuple[EmbeddingTable, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,25 +103,24 @@ class Candidates:
         Raises:
             Unsupported: Nothing is.
         """
-        return self._placed(self._graph(self.model).graph)
+        return self._placed(taken_apart(self.model, source=self.source).graph)
 
     def changes_of(self, choice: Choice) -> tuple[str, ...]:
         """What equalization and smoothing change; empty where they find nothing to do."""
         return self._float(choice).changed
 
-    def build(self, choice: Choice) -> tuple[onnx.ModelProto, Placement]:
+    def build(self, choice: Choice) -> Candidate:
         """The int8 model of `choice`."""
-        import onnx_ir as ir
-
         from edgeopt.steps.quantize.write import Writer
 
         base = self._float(choice)
-        intermediate = self._graph(base.model)
-        placement = self._placed(intermediate.graph)
+        intermediate = taken_apart(base.model, source=self.source)
+        graph = intermediate.graph
+        placement = self._placed(graph)
         ranges = self.ranges(choice, placement)
         weights, shifts = self._weights(base, placement, choice)
         Writer(
-            graph=intermediate.graph,
+            graph=graph,
             placement=placement,
             parameters={
                 name: activation_parameters(found.low, found.high, self.types) for name, found in ranges.items()
@@ -111,12 +130,10 @@ class Candidates:
             weights=weights,
             bias_shift=shifts,
         ).write()
-        try:
-            return ir.serde.serialize_model(intermediate), placement
-        except ir.serde.SerdeError as error:
-            raise InputError(
-                f"`{self.source}` cannot be written again: {first_cause(error)}", hint=RUNTIME_HINT
-            ) from error
+        embeddings = quantize_embeddings(graph, keep_float=self.keep_float)
+        model = put_together(intermediate, source=self.source)
+        share_zero_points(model)
+        return Candidate(model=model, placement=placement, ranges=ranges, embeddings=tuple(embeddings))
 
     def ranges(self, choice: Choice, placement: Placement) -> dict[str, Range]:
         """The range of each tensor that gets a scale of its own."""
@@ -131,18 +148,8 @@ class Candidates:
         more = observe(base.model, list(observed.tensors), data, histograms=self.has_histograms)
         base.observed = observed.merged(more)
 
-    def _graph(self, model: onnx.ModelProto) -> ir.Model:
-        import onnx_ir as ir
-
-        try:
-            return ir.serde.deserialize_model(model)
-        except (ir.serde.SerdeError, ValueError, TypeError) as error:
-            raise InputError(
-                f"`{self.source}` cannot be taken apart: {first_cause(error)}", hint=RUNTIME_HINT
-            ) from error
-
     def _placed(self, graph: ir.Graph) -> Placement:
-        placement = place(graph, thin_channels=self.types.thin_channels, keep_float=self.keep_float)
+        placement = place_for(graph, self.types, keep_float=self.keep_float)
         if not placement.nodes:
             raise Unsupported(
                 f"nothing in `{self.source}` runs on integers: {_first_reason(placement)}",
@@ -157,16 +164,14 @@ class Candidates:
         return self._floats[key]
 
     def _rewritten(self, choice: Choice) -> _Float:
-        import onnx_ir as ir
-
-        intermediate = self._graph(self.model)
+        intermediate = taken_apart(self.model, source=self.source)
         graph, changed = intermediate.graph, list[str]()
         channels = self._observe(self._plain()).channels
         if choice.smooth:
             changed += smooth(graph, channels)
         if choice.equalize:
             changed += equalize(graph, channels, per_channel=self.per_channel)
-        return _Float(model=ir.serde.serialize_model(intermediate), changed=tuple(changed))
+        return _Float(model=put_together(intermediate, source=self.source), changed=tuple(changed))
 
     def _plain(self) -> _Float:
         return self._float(Choice())
@@ -174,7 +179,7 @@ class Candidates:
     def _observe(self, base: _Float) -> Observations:
         """Statistics of what the placement reads, and of channels where the model is the plain one."""
         if base.observed is None:
-            graph = self._graph(base.model).graph
+            graph = taken_apart(base.model, source=self.source).graph
             placement = self._placed(graph)
             channels = {**equalization_tensors(graph), **smoothing_tensors(graph)} if base is self._plain() else {}
             base.observed = observe(
@@ -239,8 +244,6 @@ def rounded_weight(
         case "gptq":
             integers = round_gptq(matrix, columns, limit, moments)
         case "adaround":
-            from edgeopt.steps.quantize.adaround import round_adaround
-
             integers = round_adaround(matrix, columns, limit, moments)
     return QuantizedWeight(values=from_layer_matrix(node, integers), scale=scale, axis=axis)
 

@@ -3,119 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeopt.core.dataset import Dataset
+from edgeopt.core.target import Target
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.candidates import Candidates
 from edgeopt.steps.quantize.choose import Choice, Tried, Wishes, choose
 from edgeopt.steps.quantize.doubts import calibration_doubts
-from edgeopt.steps.quantize.place import Placement
-from edgeopt.steps.quantize.trial import Trial, parts_of
-from edgeopt.steps.quantize.types import Int8Types
+from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
+from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
+from edgeopt.steps.quantize.types import int8_types
 
 if TYPE_CHECKING:
     import onnx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Int8Model:
-    """What `int8_model` gives.
+class Int8Static:
+    """Options of the scheme.
 
     Attributes:
-        model: The int8 model.
-        placement: What is quantized.
-        choice: Which corrections it has.
-        tried: What was tried on held-back samples.
-        held_back: How many samples these were; 0 where there were too few to spare any.
-        warnings: What the user should know.
-    """
-
-    model: onnx.ModelProto
-    placement: Placement
-    choice: Choice
-    tried: tuple[Tried, ...]
-    held_back: int
-    warnings: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Keys of the record of `quantize`."""
-        kept_float = [{"node": node, "reason": why} for node, why in self.placement.kept_float.items()]
-        corrections = {
-            **self.choice.as_json(),
-            "held_back": self.held_back,
-            "tried": [one.as_json() for one in self.tried],
-            "origin": "host",
-        }
-        return {"kept_float": kept_float, "corrections": corrections}
-
-
-def int8_model(
-    model: onnx.ModelProto,
-    data: Dataset,
-    *,
-    source: Path,
-    types: Int8Types,
-    per_channel: bool,
-    wishes: Wishes,
-    keep_float: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
-) -> Int8Model:
-    """The best int8 model of a prepared float model that its calibration samples can find.
-
-    Args:
-        model: The prepared float model.
-        data: Calibration samples, at least one.
-        source: Where the model came from, for people.
-        types: Integer types.
+        target: The device that it is for.
         per_channel: Whether weights get a scale per output channel.
-        wishes: What the user fixed.
+        wishes: Which corrections the user fixed.
         keep_float: Node name -> why it stays float.
-        progress: Called with (done, total).
-
-    Raises:
-        InputError: The model fails on the data.
-        Unsupported: Nothing in it runs on integers.
     """
-    parts = parts_of(data)
-    trials = 1 + sum(map(len, wishes.stages(can_equalize=True, can_smooth=True))) if parts.held_back else 0
-    work = _Work(progress=progress, fit=len(parts.fit), trials=trials) if progress else None
-    model = _for_integers(model)
-    candidates = Candidates(
-        source=source,
-        model=model,
-        types=types,
-        per_channel=per_channel,
-        data=parts.fit,
-        has_histograms=wishes.range != "minmax",
-        keep_float=keep_float or {},
-        progress=work.within if work else None,
-    )
-    start = wishes.start(per_channel=per_channel, has_trial=parts.held_back is not None)
-    choice, tried = start, tuple[Tried, ...]()
-    if parts.held_back is not None:
-        trial = Trial(model, parts.held_back)
-        stages = wishes.stages(
+
+    target: Target
+    per_channel: bool = True
+    wishes: Wishes = field(default_factory=Wishes)
+    keep_float: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_data(self) -> bool:
+        """Always: ranges of activations rest on samples."""
+        return True
+
+    def make(self, model: onnx.ModelProto, data: Dataset, *, source: Path, progress: Progress | None = None) -> Made:
+        """The best int8 model that calibration samples can find (see `Scheme.make`).
+
+        Raises:
+            InputError: The model fails on the data, or cannot be taken apart.
+            Unsupported: Nothing in it runs on integers.
+        """
+        parts, types = parts_of(data), int8_types(self.target)
+        trials = 1 + sum(map(len, self.wishes.stages(can_equalize=True, can_smooth=True))) if parts.held_back else 0
+        work = _Work(progress=progress, fit=len(parts.fit), trials=trials) if progress else None
+        candidates = Candidates(
+            source=source,
+            model=_for_integers(model, source),
+            types=types,
+            per_channel=self.per_channel,
+            data=parts.fit,
+            has_histograms=self.wishes.range != "minmax",
+            keep_float=self.keep_float,
+            progress=work.within if work else None,
+        )
+        choice, tried = self._chosen(candidates, parts, work)
+        if parts.held_back is not None:
+            candidates.learn(choice, parts.held_back)
+        made = candidates.build(choice)
+        if work:
+            work.end()
+        return Made(
+            model=made.model,
+            facts={**types.as_json(), "per_channel": self.per_channel, "reason": types.reason},
+            kept_float=made.placement.kept_float,
+            details={
+                "embeddings": [table.as_json() for table in made.embeddings],
+                "corrections": {
+                    **choice.as_json(),
+                    "held_back": len(parts.held_back) if parts.held_back else 0,
+                    "tried": [one.as_json() for one in tried],
+                    "origin": "host",
+                },
+            },
+            warnings=calibration_doubts(data, made.ranges),
+        )
+
+    def _chosen(self, candidates: Candidates, parts: Parts, work: _Work | None) -> tuple[Choice, tuple[Tried, ...]]:
+        """What comes out best on the samples held back; the start where there are none."""
+        start = self.wishes.start(per_channel=self.per_channel, has_trial=parts.held_back is not None)
+        if parts.held_back is None:
+            return start, ()
+        trial = Trial(candidates.model, parts.held_back)
+        stages = self.wishes.stages(
             can_equalize=bool(candidates.changes_of(Choice(equalize=True))),
             can_smooth=bool(candidates.changes_of(Choice(smooth=True))),
         )
 
         def score(one: Choice) -> float:
-            found = trial.sqnr_db(candidates.build(one)[0])
+            found = trial.sqnr_db(candidates.build(one).model)
             if work:
                 work.end_trial()
             return found
 
-        choice, tried = choose(start, stages, score)
-        candidates.learn(choice, parts.held_back)
-    made, placement = candidates.build(choice)
-    if work:
-        work.end()
-    held_back = len(parts.held_back) if parts.held_back is not None else 0
-    doubts = calibration_doubts(data, candidates.ranges(choice, placement))
-    return Int8Model(model=made, placement=placement, choice=choice, tried=tried, held_back=held_back, warnings=doubts)
+        return choose(start, stages, score)
 
 
 class _Work:
@@ -148,12 +134,10 @@ class _Work:
         self._progress(done, self._total)
 
 
-def _for_integers(model: onnx.ModelProto) -> onnx.ModelProto:
+def _for_integers(model: onnx.ModelProto, source: Path) -> onnx.ModelProto:
     """The model in operators that run well on integers."""
-    import onnx_ir as ir
-
     from edgeopt.graph.rewrite.order import rewrite_for_integers, with_shapes
 
-    intermediate = ir.serde.deserialize_model(with_shapes(model))
+    intermediate = taken_apart(with_shapes(model), source=source)
     rewrite_for_integers(intermediate)
-    return ir.serde.serialize_model(intermediate)
+    return put_together(intermediate, source=source)

@@ -1,8 +1,8 @@
-"""The step that makes an int8 model from a float one."""
+"""The step that makes a smaller model from a float one: int8, or another scheme."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -12,28 +12,47 @@ from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, near_names
 from edgeopt.graph.calibration_rows import write_calibration_rows
 from edgeopt.graph.save import save_onnx
+from edgeopt.graph.slim import strip_metadata
 from edgeopt.steps.protocol import Progress, StepReport
 from edgeopt.steps.quantize.choose import Wishes
-from edgeopt.steps.quantize.int8 import Int8Model, int8_model
+from edgeopt.steps.quantize.dynamic import Int8Dynamic
+from edgeopt.steps.quantize.half import Half, IoType, require_float32
+from edgeopt.steps.quantize.int4 import BLOCK_SIZES, Int4Weights
+from edgeopt.steps.quantize.int8 import Int8Static
 from edgeopt.steps.quantize.prepare import prepared
-from edgeopt.steps.quantize.types import Int8Types, int8_types
+from edgeopt.steps.quantize.scheme import Made, Scheme
 
-Scheme = Literal["auto", "int8"]
+SchemeName = Literal["auto", "int8", "int8-dynamic", "int4-weights", "fp16"]
 RangeOption = Literal["auto", "minmax", "percentile", "entropy", "mse"]
 WeightRangeOption = Literal["auto", "minmax", "mse"]
 RoundingOption = Literal["auto", "nearest", "gptq", "adaround"]
 _BY_USER = "the user keeps it float"
 
+# option -> schemes that read it; elsewhere it must stay as it is by default
+_STATIC = ("auto", "int8")
+_READ_BY: dict[str, tuple[str, ...]] = {
+    "per_channel": (*_STATIC, "int8-dynamic"),
+    "range": _STATIC,
+    "equalize": _STATIC,
+    "smooth": _STATIC,
+    "weight_range": _STATIC,
+    "rounding": (*_STATIC, "int4-weights"),
+    "bias_correction": _STATIC,
+    "keep_float": _STATIC,
+    "block_size": ("int4-weights",),
+    "io": ("fp16",),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantize:
-    """Static int8 quantization with quantize/dequantize pairs.
+    """Quantization by one of the schemes.
 
-    A correction that is None or `auto` is tried on calibration samples held back for it, and kept where the output
-    comes out better.
+    Under int8 a correction that is None or `auto` is tried on calibration samples held back for it, and kept where the
+    output comes out better.
 
     Attributes:
-        scheme: `int8`; `auto` is int8 too.
+        scheme: `int8`, static with quantize/dequantize pairs; `int8-dynamic`, `int4-weights` or `fp16`; `auto` is int8.
         per_channel: One scale per output channel of a weight; otherwise one per weight.
         target: Whose kernels the integer types suit.
         range: How ranges of activations are taken.
@@ -43,10 +62,12 @@ class Quantize:
         rounding: How weights are rounded.
         bias_correction: Whether biases make up for the mean error of rounded weights.
         keep_float: Names of nodes that stay float.
+        block_size: Weights that share a scale under int4-weights: 16, 32, 64, 128 or 256.
+        io: Type of float inputs and outputs under fp16.
     """
 
     name: ClassVar[str] = "quantize"
-    scheme: Scheme = "auto"
+    scheme: SchemeName = "auto"
     per_channel: bool = True
     target: str = HOST
     range: RangeOption = "auto"
@@ -56,17 +77,24 @@ class Quantize:
     rounding: RoundingOption = "auto"
     bias_correction: bool | None = None
     keep_float: tuple[str, ...] = ()
+    block_size: int = 32
+    io: IoType = "float32"
 
     def __post_init__(self) -> None:
         for option, choices in (
-            ("scheme", get_args(Scheme)),
+            ("scheme", get_args(SchemeName)),
             ("range", get_args(RangeOption)),
             ("weight_range", get_args(WeightRangeOption)),
             ("rounding", get_args(RoundingOption)),
+            ("io", get_args(IoType)),
         ):
             value = getattr(self, option)
             if value not in choices:
                 raise InputError(f"`{option}` of quantize is `{value}`", hint=near_names(str(value), choices))
+        self._require_types()
+        self._require_own_options()
+
+    def _require_types(self) -> None:
         if not isinstance(self.per_channel, bool):
             raise InputError(f"`per_channel` of quantize is `{self.per_channel}`", hint="write true or false")
         for option in ("equalize", "smooth", "bias_correction"):
@@ -81,33 +109,35 @@ class Quantize:
         if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
             raise InputError(f"`keep_float` of quantize is `{self.keep_float}`", hint='write a list: ["node", ...]')
         object.__setattr__(self, "keep_float", tuple(given))
+        if isinstance(self.block_size, bool) or self.block_size not in BLOCK_SIZES:
+            raise InputError(
+                f"`block_size` of quantize is `{self.block_size}`", hint=f"one of {', '.join(map(str, BLOCK_SIZES))}"
+            )
 
-    def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
-        """Make the int8 model `output` from the float model `source`, calibrated on `data`.
+    def _require_own_options(self) -> None:
+        """Refuse an option that the scheme would not read."""
+        for field in fields(self):
+            read_by = _READ_BY.get(field.name, (self.scheme,))
+            if self.scheme not in read_by and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"`{field.name}` of quantize says nothing to scheme `{self.scheme}`",
+                    hint=f"leave it out, or choose another scheme: {', '.join(read_by)}",
+                )
 
-        Raises:
-            InputError: The model cannot be read, fails on the data, or is quantized already.
-            Unsupported: Nothing in the model runs on integers.
-        """
-        types = int8_types(load_target(self.target))
-        ready = prepared(source)
-        made = int8_model(
-            ready.model,
-            data,
-            source=source,
-            types=types,
-            per_channel=self.per_channel,
-            wishes=self._wishes(),
-            keep_float=dict.fromkeys(self.keep_float, _BY_USER),
-            progress=progress,
-        )
-        made.model.producer_name = "edgeopt"
-        write_calibration_rows(made.model, data)
-        save_onnx(made.model, output)
-        return StepReport(details=self._details(types, made), warnings=(*ready.warnings, *made.warnings))
+    @property
+    def needs_data(self) -> bool:
+        """Whether what it makes depends on samples."""
+        return self._scheme().needs_data
 
-    def _wishes(self) -> Wishes:
-        return Wishes(
+    def _scheme(self) -> Scheme:
+        target = load_target(self.target)
+        if self.scheme == "int8-dynamic":
+            return Int8Dynamic(target=target, per_channel=self.per_channel)
+        if self.scheme == "int4-weights":
+            return Int4Weights(target=target, block_size=self.block_size)
+        if self.scheme == "fp16":
+            return Half(target=target, io=self.io)
+        wishes = Wishes(
             equalize=self.equalize,
             smooth=self.smooth,
             range=self.range,
@@ -115,15 +145,32 @@ class Quantize:
             rounding=self.rounding,
             correct_bias=self.bias_correction,
         )
+        kept = dict.fromkeys(self.keep_float, _BY_USER)
+        return Int8Static(target=target, per_channel=self.per_channel, wishes=wishes, keep_float=kept)
 
-    def _details(self, types: Int8Types, made: Int8Model) -> dict[str, Any]:
+    def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
+        """Make the model `output` from the float model `source`, calibrated on `data` where the scheme needs it.
+
+        Raises:
+            InputError: The model cannot be read, fails on the data, or is quantized already.
+            Unsupported: Nothing in the model runs under the scheme.
+        """
+        scheme = self._scheme()
+        ready = prepared(source)
+        if self.scheme == "fp16":
+            require_float32(ready.model, source=source)
+        made = scheme.make(ready.model, data, source=source, progress=progress)
+        strip_metadata(made.model)
+        made.model.producer_name = "edgeopt"
+        if scheme.needs_data:
+            write_calibration_rows(made.model, data)
+        save_onnx(made.model, output)
+        return StepReport(details=self._details(made), warnings=(*ready.warnings, *made.warnings))
+
+    def _details(self, made: Made) -> dict[str, Any]:
+        name = "int8" if self.scheme == "auto" else self.scheme
         return {
-            "scheme": {
-                "name": "int8",
-                **types.as_json(),
-                "per_channel": self.per_channel,
-                "target": self.target,
-                "reason": types.reason,
-            },
-            **made.as_json(),
+            "scheme": {"name": name, **made.facts, "target": self.target},
+            "kept_float": [{"node": node, "reason": why} for node, why in made.kept_float.items()],
+            **made.details,
         }
