@@ -1,86 +1,74 @@
-"""A planted failure: channels of a depthwise-separable network made unlike in range, its function unchanged.
-
-Per-tensor quantization has one scale for all channels of a tensor, so channels whose range is small beside the largest
-lose their bits; this is what cross-layer equalization undoes (Nagel et al. 2019, https://arxiv.org/abs/1906.04721).
-"""
+"""Models spoiled on purpose: the same function, in ranges that lose the integers' precision."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import onnx
 
+def plant(model: Any, spread: float, seed: int) -> Any:
+    """A copy of `model` whose channels between depthwise and pointwise convolutions differ in range, as nothing else.
 
-def plant(source: Path, output: Path, *, spread: float, seed: int = 0) -> int:
-    """Write `source` with channels between convolutions spread by up to `spread` either way.
-
-    Between two convolutions with a ReLU between them, of which one is depthwise, output channel c of the first gets
-    the factor s_c, and input channel c of the second its inverse: ReLU(s·x) = s·ReLU(x) for s > 0. ln s is uniform in
-    [-ln spread, ln spread].
+    Channel c of what a depthwise convolution writes is multiplied by f_c, log-uniform in [1 / spread, spread], in the
+    convolution's weight and bias, and the weight of the pointwise convolution that reads it is divided by f_c. A Relu
+    between them passes positive factors: relu(f x) = f relu(x). So outputs change by rounding alone.
 
     Args:
-        source: A float ONNX model whose weights are initializers.
-        output: Where the other goes.
-        spread: 1 changes nothing.
-        seed: Seed of the factors.
-
-    Returns:
-        How many pairs were spread.
+        model: ModelProto with batch norms folded.
+        spread: Largest factor; 1 plants nothing.
+        seed: Of the factors.
 
     Raises:
-        ValueError: There is no such pair.
+        ValueError: The model has no such pair of convolutions.
     """
     import onnx
 
-    model = onnx.load(source)
+    planted = onnx.ModelProto()
+    planted.CopyFrom(model)
+    constants = {tensor.name: tensor for tensor in planted.graph.initializer}
     generator = np.random.default_rng(seed)
-    pairs = _pairs(model.graph)
+    pairs = list(_pairs(planted.graph, constants))
     if not pairs:
-        raise ValueError(f"`{source}` has no depthwise convolution with a ReLU and another convolution beside it")
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    for first, second in pairs:
-        channels = weights[first.input[1]].dims[0]
-        factors = np.exp(generator.uniform(-np.log(spread), np.log(spread), channels))
-        for name in first.input[1:]:
-            _scale(weights[name], factors, axis=0)
-        _scale(weights[second.input[1]], 1 / factors, axis=0 if _is_depthwise(second, weights) else 1)
-    onnx.save(model, output)
-    return len(pairs)
+        raise ValueError("no depthwise convolution is read by a pointwise one alone")
+    for depthwise, pointwise in pairs:
+        weight = constants[depthwise.input[1]]
+        factors = spread ** generator.uniform(-1.0, 1.0, weight.dims[0])
+        for name in depthwise.input[1:]:
+            _scale(constants[name], factors, axis=0)
+        _scale(constants[pointwise.input[1]], 1.0 / factors, axis=1)
+    return planted
 
 
-def _pairs(graph: onnx.GraphProto) -> list[tuple[onnx.NodeProto, onnx.NodeProto]]:
-    """Convolutions that follow each other through a ReLU that only the second reads, one of them depthwise."""
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    makers = {name: node for node in graph.node for name in node.output}
-    readers: dict[str, int] = {}
+def _pairs(graph: Any, constants: dict[str, Any]) -> Any:
+    """Each depthwise convolution with the pointwise one that alone reads it, through a Relu or nothing."""
+    readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
-            readers[name] = readers.get(name, 0) + 1
-    found = []
-    for second in graph.node:
-        relu = makers.get(second.input[0]) if second.op_type == "Conv" else None
-        first = makers.get(relu.input[0]) if relu is not None and relu.op_type == "Relu" else None
-        if relu is None or first is None or first.op_type != "Conv":
+            readers.setdefault(name, []).append(node)
+    outputs = {value.name for value in graph.output}
+    for node in graph.node:
+        if node.op_type != "Conv" or constants[node.input[1]].dims[1] != 1 or _groups(node) == 1:
             continue
-        is_alone = readers[relu.output[0]] == readers[first.output[0]] == 1
-        if is_alone and _is_depthwise(first, weights) != _is_depthwise(second, weights):
-            found.append((first, second))
-    return found
+        reader = node
+        for expected in ("Relu", "Conv"):
+            found = readers.get(reader.output[0], [])
+            if len(found) != 1 or reader.output[0] in outputs:
+                break
+            if found[0].op_type == expected:
+                reader = found[0]
+        is_own = reader is not node and all(len(readers[name]) == 1 for name in (*node.input[1:], reader.input[1]))
+        if is_own and reader.op_type == "Conv" and list(constants[reader.input[1]].dims[2:]) == [1, 1]:
+            yield node, reader
 
 
-def _is_depthwise(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> bool:
-    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    return groups > 1 and groups == weights[node.input[1]].dims[0]
+def _groups(node: Any) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
 
 
-def _scale(tensor: onnx.TensorProto, factors: np.ndarray, *, axis: int) -> None:
-    from onnx import numpy_helper
+def _scale(tensor: Any, factors: Any, *, axis: int) -> None:
+    import onnx
 
-    values = numpy_helper.to_array(tensor)
-    shape = [-1 if position == axis else 1 for position in range(values.ndim)]
-    scaled = (values.astype(np.float64) * factors.reshape(shape)).astype(values.dtype)
-    tensor.CopyFrom(numpy_helper.from_array(scaled, tensor.name))
+    array = onnx.numpy_helper.to_array(tensor)
+    spread = factors.reshape([-1 if index == axis else 1 for index in range(array.ndim)])
+    tensor.CopyFrom(onnx.numpy_helper.from_array((array * spread).astype(array.dtype), tensor.name))
