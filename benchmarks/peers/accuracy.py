@@ -39,6 +39,9 @@ def rows(
         split = case.split(draw)
         job = workshop.job(case, split.calibration)
         base = workshop.predictions(case.artifact(), split.judged)
+        if isinstance(base, str):
+            yield _row(case, Outcome("the float model", error=base), "", "")
+            return
         for tool, outcome in zip((ours, *rivals), outcomes, strict=True):
             made = workshop.make(tool, job)
             said = workshop.judged(made, split.judged)

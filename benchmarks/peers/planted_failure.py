@@ -51,6 +51,8 @@ def _judged(tool: Tool, case: Case, workshop: Workshop) -> tuple[float, int] | s
     """Signal to noise in dB and flips, or the error."""
     split = case.split(0)
     base = workshop.predictions(case.artifact(), split.judged)
+    if isinstance(base, str):
+        return f"the float model: {base}"
     job = workshop.job(case, split.calibration, is_per_channel=False)
     said = workshop.judged(workshop.make(tool, job), split.judged)
     return said if isinstance(said, str) else (signal_to_noise_db(base.scores, said.scores), count_flips(base, said))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from edgeopt.judge.latency import LatencyComparison
 from edgeopt.workflow.bench import bench
 from edgeopt.workflow.inputs import model_artifact
@@ -22,37 +24,45 @@ def rows(
     """The table's rows of one case: ours, ours with `--prefer latency`, the rivals."""
     job = workshop.job(case, case.split(0).calibration)
     careful = Edgeopt(options=(*ours.options, "--prefer", "latency"), name="edgeopt --prefer latency")
-    made = [workshop.make(tool, job) for tool in (ours, careful, *rivals)]
-    for failed in made:
-        if failed.error:
-            yield (case.name, failed.tool, "", "", "", f"failed: {failed.error}")
-    usable = [entry for entry in made if not entry.error]
-    over_float = dict(_timed(usable, case.model, processes))
-    others = [entry for entry in usable if not entry.tool.startswith(ours.name)]
+    usable = {}
+    for made in [workshop.make(tool, job) for tool in (ours, careful, *rivals)]:
+        said = workshop.judged(made, case.dataset().rows(np.arange(2)))
+        if isinstance(said, str):
+            yield (case.name, made.tool, "", "", "", f"failed: {said}")
+        else:
+            usable[made.tool] = made
+    if not usable:
+        return
+    over_float = dict(_timed(list(usable.values()), case.model, processes))
     over_rivals = {}
-    if ours.name in over_float:
-        mine = next(entry for entry in usable if entry.tool == ours.name)
-        over_rivals = {
-            entry.tool: bench(mine.path, against=entry.path, processes=processes).comparisons[0]
-            for entry in _fastest(others, over_float)
-        }
-    best = min(over_rivals, key=lambda name: over_rivals[name].ratio, default="")
-    for entry in usable:
-        compared, against = over_float[entry.tool], over_rivals.get(entry.tool)
-        bar = ""
-        if entry.tool == ours.name and best:
-            bar = str(speed_bar(over_rivals[best].ratio, best))
-        if entry.tool == careful.name:
-            is_float = model_artifact(Path(entry.path)).sha256 == case.artifact().sha256
-            bar = str(float_bar(compared.ratio, compared.ci95, is_float=is_float))
+    if mine := usable.get(ours.name):
+        nearest = _fastest([rival.name for rival in rivals if rival.name in usable], over_float)
+        over_rivals = {name: _compared(mine, usable[name], processes) for name in nearest}
+    bars = {}
+    if over_rivals:
+        best = min(over_rivals, key=lambda rival: over_rivals[rival].ratio)
+        bars[ours.name] = str(speed_bar(over_rivals[best].ratio, best))
+    if careful.name in usable:
+        bars[careful.name] = _careful_bar(case, usable[careful.name], over_float[careful.name])
+    for name, made in usable.items():
         yield (
             case.name,
-            entry.tool,
-            _ratio_text(compared),
-            _ratio_text(against) if against else "",
-            f"{Path(entry.path).stat().st_size:,}",
-            bar,
+            name,
+            _ratio_text(over_float[name]),
+            _ratio_text(over_rivals[name]) if name in over_rivals else "",
+            f"{Path(made.path).stat().st_size:,}",
+            bars.get(name, ""),
         )
+
+
+def _careful_bar(case: Case, made: Made, compared: LatencyComparison) -> str:
+    is_float = model_artifact(Path(made.path)).sha256 == case.artifact().sha256
+    return str(float_bar(compared.ratio, compared.ci95, is_float=is_float))
+
+
+def _compared(mine: Made, rival: Made, processes: int) -> LatencyComparison:
+    """Ours over a rival's model, these two alone by turns."""
+    return bench(mine.path, against=rival.path, processes=processes).comparisons[0]
 
 
 def _timed(made: Sequence[Made], base: Path, processes: int) -> Iterator[tuple[str, LatencyComparison]]:
@@ -61,12 +71,10 @@ def _timed(made: Sequence[Made], base: Path, processes: int) -> Iterator[tuple[s
     return zip((entry.tool for entry in made), result.comparisons, strict=True)
 
 
-def _fastest(rivals: Sequence[Made], over_float: dict[str, LatencyComparison]) -> list[Made]:
+def _fastest(rivals: Sequence[str], over_float: dict[str, LatencyComparison]) -> list[str]:
     """The fastest rival, and those too near to it to be told apart; these are worth a comparison of their own."""
-    if not rivals:
-        return []
-    most = max(over_float[entry.tool].ratio for entry in rivals)
-    return [entry for entry in rivals if over_float[entry.tool].ratio >= 0.97 * most]
+    most = max((over_float[name].ratio for name in rivals), default=0.0)
+    return [name for name in rivals if over_float[name].ratio >= 0.97 * most]
 
 
 def _ratio_text(compared: LatencyComparison) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import numpy as np
 from process import run_process
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.dataset import Dataset
+from edgeopt.core.dataset import Array, Dataset
 from edgeopt.errors import EdgeoptError
 from edgeopt.judge.predictions import Predictions
 from edgeopt.workflow.evaluate import predictions_of
@@ -85,26 +88,43 @@ class Workshop:
             record.write_text(json.dumps(asdict(made)), encoding="utf-8")
         return made
 
-    def predictions(self, artifact: Artifact, judged: Dataset) -> Predictions:
-        """What a model says about `judged`, one thread."""
+    def predictions(self, artifact: Artifact, judged: Dataset) -> Predictions | str:
+        """What a model says about `judged`, one thread; why not, where it cannot be run."""
         rows = json.dumps(judged.identity(), sort_keys=True)
         shapes = {name: values.shape for name, values in judged.inputs.items()}
-        key = _short(artifact.sha256, rows, str(shapes))
-        path = self.folder / f"scores-{key}.npy"
+        path = self.folder / f"scores-{_short(artifact.sha256, rows, str(shapes))}.npy"
         if path.exists():
             return Predictions(scores=np.load(path), labels=judged.labels)
-        made = predictions_of(artifact, judged)
-        np.save(path, made.scores)
-        return Predictions(scores=made.scores, labels=judged.labels)
+        scores = scores_in_child(artifact, judged)
+        if isinstance(scores, str):
+            return scores
+        np.save(path, scores)
+        return Predictions(scores=scores, labels=judged.labels)
 
     def judged(self, made: Made, data: Dataset) -> Predictions | str:
-        """Predictions of what a tool made; the first line of the error where it cannot be run."""
+        """Predictions of what a tool made; the line that tells what went wrong where there are none."""
         if made.error:
             return made.error
         try:
             return self.predictions(model_artifact(Path(made.path)), data)
         except EdgeoptError as error:
-            return str(error).splitlines()[0]
+            return error_line(str(error))
+
+
+def scores_in_child(artifact: Artifact, judged: Dataset) -> Array | str:
+    """(sample, ...) scores from a process of its own: some rivals' models crash ONNX Runtime, and us with it."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_scores, artifact, judged).result()
+        except BrokenProcessPool:
+            return "ONNX Runtime crashed on it"
+
+
+def _scores(artifact: Artifact, judged: Dataset) -> Array | str:
+    try:
+        return predictions_of(artifact, judged).scores
+    except EdgeoptError as error:
+        return error_line(str(error))
 
 
 def job_key(tool: Tool, job: Job) -> str:

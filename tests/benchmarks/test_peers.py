@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from peers import accuracy, bars
+from peers import accuracy, bars, speed, workshop
 from peers.cases import Case, cases_in
 from peers.tools import RIVALS, Edgeopt, Job, Nncf, OnnxRuntime
 from peers.workshop import Workshop, error_line, job_key
@@ -121,19 +123,19 @@ def test_one_draw_gives_a_row_per_tool_with_bars_in_ours_and_a_rival_that_fails_
 def test_what_a_rival_made_is_taken_from_the_folder_and_what_edgeopt_made_is_made_again(
     small_case: Case, tmp_path: Path
 ) -> None:
-    workshop = Workshop(tmp_path)
-    job = workshop.job(small_case, small_case.split(0).calibration)
+    shop = Workshop(tmp_path)
+    job = shop.job(small_case, small_case.split(0).calibration)
     rival = OnnxRuntime("MinMax", "U8S8")
-    first, ours = workshop.make(rival, job), workshop.make(Edgeopt(), job)
+    first, ours = shop.make(rival, job), shop.make(Edgeopt(), job)
     assert not first.error
     assert not ours.error
 
     Path(first.path).write_bytes(b"kept")
     Path(ours.path).write_bytes(b"old")
 
-    assert workshop.make(rival, job) == first
+    assert shop.make(rival, job) == first
     assert Path(first.path).read_bytes() == b"kept"
-    assert workshop.make(Edgeopt(), job).path == ours.path
+    assert shop.make(Edgeopt(), job).path == ours.path
     assert Path(ours.path).read_bytes() != b"old"
 
 
@@ -151,10 +153,49 @@ def test_nncf_quantizes_in_its_own_environment(small_case: Case, tmp_path: Path)
     tool = Nncf()
     if tool.missing:
         pytest.skip(tool.missing)
-    workshop = Workshop(tmp_path)
+    shop = Workshop(tmp_path)
 
-    made = workshop.make(tool, workshop.job(small_case, small_case.split(0).calibration))
+    made = shop.make(tool, shop.job(small_case, small_case.split(0).calibration))
 
     assert not made.error
     operators = {node.op_type for node in onnx.load(made.path).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators
+
+
+def test_a_model_that_crashes_the_runtime_is_an_error_and_not_our_end(
+    small_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = small_case.artifact()
+    judged = small_case.split(0).judged
+    assert not isinstance(workshop.scores_in_child(artifact, judged), str)
+
+    monkeypatch.setattr(workshop, "_scores", crash)
+
+    assert workshop.scores_in_child(artifact, judged) == "ONNX Runtime crashed on it"
+
+
+def crash(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_file_that_is_no_model_is_an_error(small_case: Case, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    made = workshop.Made(tool="rival", path=str(broken), seconds=1.0, peak_bytes=1)
+
+    said = Workshop(tmp_path).judged(made, small_case.split(0).judged)
+
+    assert isinstance(said, str)
+    assert "broken.onnx" in said
+
+
+@pytest.mark.slow
+def test_speed_has_a_row_per_tool_and_names_the_rival_that_it_is_held_against(small_case: Case, tmp_path: Path) -> None:
+    rival = OnnxRuntime("MinMax", "U8S8")
+
+    rows = list(speed.rows(small_case, Edgeopt(), [rival, Broken()], Workshop(tmp_path), processes=2))
+
+    by_tool = {row[1]: row for row in rows}
+    assert by_tool.keys() == {"edgeopt", "edgeopt --prefer latency", rival.name, "broken"}
+    assert f"of {rival.name}" in by_tool["edgeopt"][-1]
+    assert by_tool["broken"][-1].startswith("failed: ")
