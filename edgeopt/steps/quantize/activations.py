@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.errors import InputError
-from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.save import as_source
 from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.doubts import calibration_failure
 
 if TYPE_CHECKING:
     import onnx
@@ -72,7 +73,8 @@ def _session(model: onnx.ModelProto, tensors: list[str]) -> Any:
     options.enable_cpu_mem_arena = False
     # Between batches NumPy works on the same cores: threads that wait by spinning make that 10 times slower.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(tapped.SerializeToString(), options, providers=PROVIDERS, enable_fallback=0)
+    with as_source(tapped) as source:
+        return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
 
 
 def _run(session: Any, tensors: list[str], feeds: Activations) -> list[NDArray[Any]]:
@@ -81,7 +83,7 @@ def _run(session: Any, tensors: list[str], feeds: Activations) -> list[NDArray[A
     try:
         values: list[NDArray[Any]] = session.run(tensors, feeds)
     except runtime_errors() as error:
-        raise InputError(f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT) from error
+        raise calibration_failure(error, data) from error
     return values
 
 

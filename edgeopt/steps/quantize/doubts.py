@@ -10,6 +10,8 @@ from edgeopt.data.bind import SYNTHETIC
 from edgeopt.errors import InputError
 from edgeopt.graph.runtime import RUNTIME_HINT, first_line
 
+_BATCH = 16
+
 
 class HasRange(Protocol):
     """The range of a tensor over all calibration samples."""
@@ -33,8 +35,7 @@ def calibration_doubts(data: Dataset, ranges: Mapping[str, HasRange]) -> tuple[s
         ranges: Range per tensor that gets a scale.
     """
     doubts = []
-    floats = [array for array in data.inputs.values() if array.dtype.kind == "f"]
-    if floats and not any(array.any() for array in floats):
+    if _is_all_zero(data):
         doubts.append(
             f"ALL CALIBRATION SAMPLES ARE ZERO in `{data.source}`: the ranges of {len(ranges)} tensors mean nothing "
             "and the model will clip real inputs; was the preprocessing right? give real samples with `--data`"
@@ -50,6 +51,12 @@ def calibration_doubts(data: Dataset, ranges: Mapping[str, HasRange]) -> tuple[s
             "either the layers before them are dead, or the samples are not what the model was trained on"
         )
     return tuple(doubts)
+
+
+def _is_all_zero(data: Dataset) -> bool:
+    """Whether there are inputs of floats and all of them are zero; read in batches, up to the first that is not."""
+    floats = [name for name, array in data.inputs.items() if array.dtype.kind == "f"]
+    return bool(floats) and not any(feeds[name].any() for feeds in data.batches(_BATCH) for name in floats)
 
 
 def calibration_failure(error: BaseException, data: Dataset) -> InputError:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.dataset import Array, Dataset
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.save import as_source
 from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.doubts import calibration_failure
 from edgeopt.steps.quantize.observations import ChannelStatistics, Observations, TensorStatistics
 from edgeopt.steps.quantize.probes import ChannelProbe, ExtremesProbe, HistogramProbe, Probe
 
@@ -62,9 +64,7 @@ def _run(model: onnx.ModelProto, probes: list[Any], data: Dataset, progress: Pro
         try:
             values = dict(zip(wanted, session.run(wanted, feeds) if wanted else (), strict=True))
         except runtime_errors() as error:
-            raise InputError(
-                f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT
-            ) from error
+            raise calibration_failure(error, data) from error
         for probe, names in zip(probes, outputs, strict=True):
             if not probe.take([values[name] for name in names], share):
                 raise _not_finite(probe, data.source)
@@ -88,9 +88,8 @@ def _session(model: onnx.ModelProto, probes: list[Any]) -> tuple[Any, list[list[
     # Threads that spin for work would take the core from the counting between two batches: 200 samples of
     # MobileNetV2-0.5 cost 1.2 s of CPU time without, 2.1 s with it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        observed.SerializeToString(), options, providers=PROVIDERS, enable_fallback=0
-    )
+    with as_source(observed) as source:
+        session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
     return session, outputs
 
 

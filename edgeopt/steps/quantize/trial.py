@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.errors import InputError
 from edgeopt.graph.batch import batch_size
-from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, runtime_errors
 from edgeopt.graph.save import as_source
+from edgeopt.steps.quantize.doubts import calibration_failure
 
 if TYPE_CHECKING:
     import onnx
@@ -86,9 +86,7 @@ class Trial:
             try:
                 answers = session.run(self._outputs, feeds)
             except runtime_errors() as error:
-                raise InputError(
-                    f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT
-                ) from error
+                raise calibration_failure(error, self._data) from error
             count = min(left, self._batch)
             rows.append([np.asarray(answer)[:count] if np.ndim(answer) else np.asarray(answer) for answer in answers])
             left -= count
