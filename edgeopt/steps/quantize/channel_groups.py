@@ -58,12 +58,23 @@ class Slot:
         assert value.const_value is not None
         return np.asarray(value.const_value.numpy(), dtype=np.float32)
 
+    @property
+    def input_groups(self) -> int:
+        """Groups of the node's convolution; 1 for all else."""
+        return int(self.node.attributes["group"].as_int()) if "group" in self.node.attributes else 1
+
+    def blocks(self, array: Floats) -> Floats:
+        """A weight that reads channels, as (group, output, input, place)."""
+        if self.node.op_type == "Conv":
+            outputs, inputs = array.shape[:2]
+            return array.reshape(self.groups, outputs // self.groups, inputs, -1)
+        rows = array.T if self.trailing else array
+        return rows.reshape(1, rows.shape[0], -1, self.repeats)
+
     def magnitudes(self, array: Floats) -> Floats:
         """(channel,) largest magnitude of the places of each channel."""
         if self.groups > 1:
-            outputs, inputs = array.shape[:2]
-            blocks = array.reshape(self.groups, outputs // self.groups, inputs, -1)
-            return np.asarray(np.abs(blocks).max(axis=(1, 3)).reshape(-1), dtype=np.float32)
+            return np.asarray(np.abs(self.blocks(array)).max(axis=(1, 3)), dtype=np.float32).reshape(-1)
         behind = int(np.prod(array.shape[array.ndim - self.trailing :], dtype=np.int64))
         places = array.shape[array.ndim - self.trailing - 1]
         parts = np.abs(array).reshape(-1, places // self.repeats, self.repeats, behind)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgeopt.steps.quantize.channel_flow import channel_groups
-from edgeopt.steps.quantize.channel_groups import Group
-from edgeopt.steps.quantize.equalize import ChannelStatistics, balance
+from edgeopt.steps.quantize.channel_groups import Group, rescale
+from edgeopt.steps.quantize.channel_noise import ChannelStatistics
+from edgeopt.steps.quantize.equalize import balanced, matters, scaled_group
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -33,8 +34,16 @@ def smooth(graph: ir.Graph, channels: Mapping[str, ChannelStatistics], *, alpha:
         channels: Statistics of `smoothing_tensors`. A norm whose output has none stays as it is.
         alpha: How much of the range moves into the weights, from 0 to 1.
     """
-    return [group.name for group in _groups(graph) if balance(group, channels, alpha=alpha)]
+    changed = []
+    for group in _groups(graph):
+        if any(name not in channels for name in group.tensors()):
+            continue
+        factors = balanced(scaled_group(group, channels), alpha)
+        if matters(factors):
+            rescale(group, factors)
+            changed.append(group.name)
+    return changed
 
 
 def _groups(graph: ir.Graph) -> list[Group]:
-    return [group for group in channel_groups(graph) if group.is_normalized]
+    return [group for group in channel_groups(graph) if group.is_normalized and not group.bounds]
