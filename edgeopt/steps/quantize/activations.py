@@ -47,7 +47,7 @@ def activations(
     while start < len(data):
         feeds = {name: rows[start : start + size] for name, rows in data.inputs.items()}
         count = min(size, len(data) - start)
-        values = dict(zip(inner, _run(session, inner, _filled(feeds, size - count if fixed else 0)), strict=True))
+        values = dict(zip(inner, _run(session, inner, _filled(feeds, size - count if fixed else 0), data), strict=True))
         taken = {name: _cut(rows, size, count) if fixed else rows for name, rows in values.items()}
         yield count, taken | {name: feeds[name] for name in tensors if name in feeds}
         start += count
@@ -77,7 +77,7 @@ def _session(model: onnx.ModelProto, tensors: list[str]) -> Any:
         return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
 
 
-def _run(session: Any, tensors: list[str], feeds: Activations) -> list[NDArray[Any]]:
+def _run(session: Any, tensors: list[str], feeds: Activations, data: Dataset) -> list[NDArray[Any]]:
     if session is None:
         return []
     try:
