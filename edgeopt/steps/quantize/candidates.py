@@ -17,7 +17,7 @@ from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.adaround import round_adaround
 from edgeopt.steps.quantize.affine import QuantizedWeight, activation_parameters, weight_scale
 from edgeopt.steps.quantize.bias import bias_shift
-from edgeopt.steps.quantize.choose import Choice, Rounding, WeightRange
+from edgeopt.steps.quantize.choose import Choice, RangeMethod, Rounding, WeightRange
 from edgeopt.steps.quantize.embedding import EmbeddingTable, quantize_embeddings
 from edgeopt.steps.quantize.equalize import equalization_tensors, equalize
 from edgeopt.steps.quantize.gptq import round_gptq
@@ -43,7 +43,9 @@ class _Float:
     Attributes:
         model: The model.
         changed: Names of what rewrites changed.
-        observed: Statistics of activations by tensor.
+        observed: Extremes of activations by tensor, and statistics of channels.
+        counted: The same with histograms; None until a choice asks for them.
+        ranges: Ranges by method and tensor, as they were asked for.
         moments: Second moments of layer inputs by node; None until a choice asks for them.
         rounded: Weights in integers by node, as they were asked for.
     """
@@ -51,6 +53,8 @@ class _Float:
     model: onnx.ModelProto
     changed: tuple[str, ...] = ()
     observed: Observations | None = None
+    counted: Observations | None = None
+    ranges: dict[RangeMethod, dict[str, Range]] = field(default_factory=dict)
     moments: dict[str, Moments] | None = None
     rounded: dict[tuple[WeightRange, Rounding], dict[str, QuantizedWeight]] = field(default_factory=dict)
 
@@ -82,7 +86,6 @@ class Candidates:
         types: Integer types.
         per_channel: Whether weights get a scale per output channel.
         data: Samples that statistics are taken from.
-        has_histograms: Whether a range method other than minmax may be asked for.
         keep_float: Node name -> why it stays float.
         progress: Called with (done, total) samples of the first pass.
     """
@@ -92,7 +95,6 @@ class Candidates:
     types: Int8Types
     per_channel: bool
     data: Dataset
-    has_histograms: bool
     keep_float: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
     _floats: dict[tuple[bool, bool], _Float] = field(default_factory=dict)
@@ -137,16 +139,25 @@ class Candidates:
 
     def ranges(self, choice: Choice, placement: Placement) -> dict[str, Range]:
         """The range of each tensor that gets a scale of its own."""
-        observed = self._observe(self._float(choice))
+        base = self._float(choice)
+        seen = (self._observed(base) if choice.range == "minmax" else self._counted(base)).tensors
+        known = base.ranges.setdefault(choice.range, {})
         roots = sorted({placement.root(name) for name in placement.tensors})
-        return {name: tensor_range(observed.tensors[name], choice.range, self.types) for name in roots}
+        for name in roots:
+            if name not in known:
+                known[name] = tensor_range(seen[name], choice.range, self.types)
+        return {name: known[name] for name in roots}
 
     def learn(self, choice: Choice, data: Dataset) -> None:
         """Let ranges of `choice` span `data` too: what was held back for trials is calibration data all the same."""
         base = self._float(choice)
-        observed = self._observe(base)
-        more = observe(base.model, list(observed.tensors), data, histograms=self.has_histograms)
-        base.observed = observed.merged(more)
+        if choice.range == "minmax":
+            seen = self._observed(base)
+            base.observed = seen.merged(observe(base.model, list(seen.tensors), data))
+        else:
+            seen = self._counted(base)
+            base.counted = seen.merged(observe(base.model, list(seen.tensors), data, histograms=True))
+        base.ranges.clear()
 
     def _placed(self, graph: ir.Graph) -> Placement:
         placement = place_for(graph, self.types, keep_float=self.keep_float)
@@ -166,7 +177,7 @@ class Candidates:
     def _rewritten(self, choice: Choice) -> _Float:
         intermediate = taken_apart(self.model, source=self.source)
         graph, changed = intermediate.graph, list[str]()
-        channels = self._observe(self._plain()).channels
+        channels = self._observed(self._plain()).channels
         if choice.smooth:
             changed += smooth(graph, channels)
         if choice.equalize:
@@ -176,21 +187,25 @@ class Candidates:
     def _plain(self) -> _Float:
         return self._float(Choice())
 
-    def _observe(self, base: _Float) -> Observations:
-        """Statistics of what the placement reads, and of channels where the model is the plain one."""
+    def _observed(self, base: _Float) -> Observations:
+        """Extremes of what the placement reads, and statistics of channels where the model is the plain one."""
         if base.observed is None:
             graph = taken_apart(base.model, source=self.source).graph
-            placement = self._placed(graph)
             channels = {**equalization_tensors(graph), **smoothing_tensors(graph)} if base is self._plain() else {}
-            base.observed = observe(
-                base.model,
-                sorted({placement.root(name) for name in placement.tensors}),
-                self.data,
-                histograms=self.has_histograms,
-                channels=channels,
-                progress=self.progress,
-            )
+            base.observed = self._pass(base, graph, histograms=False, channels=channels)
         return base.observed
+
+    def _counted(self, base: _Float) -> Observations:
+        """Histograms of what the placement reads."""
+        if base.counted is None:
+            graph = taken_apart(base.model, source=self.source).graph
+            base.counted = self._pass(base, graph, histograms=True, channels={})
+        return base.counted
+
+    def _pass(self, base: _Float, graph: ir.Graph, *, histograms: bool, channels: dict[str, int]) -> Observations:
+        placement = self._placed(graph)
+        roots = sorted({placement.root(name) for name in placement.tensors})
+        return observe(base.model, roots, self.data, histograms=histograms, channels=channels, progress=self.progress)
 
     def _weights(
         self, base: _Float, placement: Placement, choice: Choice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.target import Target
@@ -19,6 +19,9 @@ from edgeopt.steps.quantize.types import int8_types
 
 if TYPE_CHECKING:
     import onnx
+
+
+_EIGHT_BITS = 127  # the largest integer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,8 @@ class Int8Static:
             Unsupported: Nothing in it runs on integers.
         """
         parts, types = parts_of(data), int8_types(self.target)
-        trials = 1 + sum(map(len, self.wishes.stages(can_equalize=True, can_smooth=True))) if parts.held_back else 0
+        stages = self._stages(can_equalize=True, can_smooth=True)
+        trials = 1 + sum(map(len, stages)) if parts.held_back and stages else 0
         work = _Work(progress=progress, fit=len(parts.fit), trials=trials) if progress else None
         candidates = Candidates(
             source=source,
@@ -58,7 +62,6 @@ class Int8Static:
             types=types,
             per_channel=self.per_channel,
             data=parts.fit,
-            has_histograms=self.wishes.range != "minmax",
             keep_float=self.keep_float,
             progress=work.within if work else None,
         )
@@ -84,16 +87,23 @@ class Int8Static:
             warnings=calibration_doubts(data, made.ranges),
         )
 
+    def _stages(self, *, can_equalize: bool, can_smooth: bool) -> list[list[dict[str, Any]]]:
+        """Ranges of weights by squared error gain nothing at 8 bits and a scale per channel (docs/adr/0014)."""
+        is_coarse = not self.per_channel or int8_types(self.target).weight_limit < _EIGHT_BITS
+        return self.wishes.stages(can_equalize=can_equalize, can_smooth=can_smooth, can_clip_weights=is_coarse)
+
     def _chosen(self, candidates: Candidates, parts: Parts, work: _Work | None) -> tuple[Choice, tuple[Tried, ...]]:
         """What comes out best on the samples held back; the start where there are none."""
         start = self.wishes.start(per_channel=self.per_channel, has_trial=parts.held_back is not None)
         if parts.held_back is None:
             return start, ()
-        trial = Trial(candidates.model, parts.held_back)
-        stages = self.wishes.stages(
-            can_equalize=bool(candidates.changes_of(Choice(equalize=True))),
-            can_smooth=bool(candidates.changes_of(Choice(smooth=True))),
+        stages = self._stages(
+            can_equalize=self.wishes.equalize is None and bool(candidates.changes_of(Choice(equalize=True))),
+            can_smooth=self.wishes.smooth is None and bool(candidates.changes_of(Choice(smooth=True))),
         )
+        if not stages:
+            return start, ()
+        trial = Trial(candidates.model, parts.held_back)
 
         def score(one: Choice) -> float:
             found = trial.sqnr_db(candidates.build(one).model)
