@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import prod
+from math import inf, prod
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
@@ -51,6 +51,9 @@ KINDS: dict[str, Kind] = {
 # A convolution over few channels that sums fewer products than this per result is faster in float on x86: with 3
 # channels, 3x3 and 5x5 kernels run at 0.4 to 1.05x in int8, 7x7 at 0.97 to 1.3x (docs/results/thin-convolutions.md).
 _THIN_TERMS = 128
+# The integer AveragePool takes 8 ns per value that it writes: 0.42 ms for 3x3 windows on 28 x 28 x 64 values, where the
+# float one takes 0.02 ms with the rounding around it (host, one x86-64 thread, 1.32). To few positions it pays.
+_POOLED_POSITIONS = 4
 # Their kernels write floats where nobody wants integers; those of all others write integers only.
 _FLOAT_WRITERS = frozenset({"Gemm", "MatMul"})
 # Left float without a word: they cost next to nothing, or are not part of the computation of values.
@@ -300,11 +303,20 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
         return "its inputs are not float32"
     if not all(value.name in placement.tensors for value in values):
         return "its inputs are float, so integers would not pay"
+    if node.op_type == "AveragePool" and _positions(node.outputs[0]) > _POOLED_POSITIONS:
+        return "the integer kernel pools slower than the float one"
     if _reads_forced(node, placement):
         placement.forced.add(str(result_of(node).name))
     placement.nodes.append(node)
     _take(placement, result_of(node))
     return ""
+
+
+def _positions(value: ir.Value) -> float:
+    """Product of the spatial lengths; infinite where one is not known."""
+    shape = [] if value.shape is None else list(value.shape)[2:]
+    known = [axis for axis in shape if isinstance(axis, int)]
+    return prod(known) if shape and len(known) == len(shape) else inf
 
 
 def _place_carried(node: ir.Node, placement: Placement) -> str:

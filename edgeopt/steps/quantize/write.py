@@ -57,7 +57,7 @@ class Writer:
             self._drop_clamp(node)
         for name, value in self.placement.tensors.items():
             self._write_pair(value, self.parameters[self.placement.root(name)])
-        shield_float_nodes(self.graph)
+        shield_float_nodes(self.graph, self.placement.nodes)
         self._drop_unused_constants()
 
     def _write_weight(self, node: ir.Node) -> None:

@@ -78,11 +78,11 @@ def quantize_model(save_model: Callable[..., Path]) -> Callable[..., Quantized]:
 def place_model() -> Callable[..., Placement]:
     """The placement for a model in memory, not folded."""
 
-    def placed(model: Any, thin_channels: int = 0) -> Placement:
+    def placed(model: Any, thin_channels: int = 0, **options: Any) -> Placement:
         import onnx_ir as ir
 
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-        return place(ir.serde.deserialize_model(inferred).graph, thin_channels=thin_channels)
+        return place(ir.serde.deserialize_model(inferred).graph, thin_channels=thin_channels, **options)
 
     return placed
 

@@ -26,7 +26,7 @@ def between(models: Any, middle: list[Any], **weights: Any) -> Any:
         node("Conv", ["b", "last"], ["y"], name="after", pads=[1] * 4),
     ]
     values = [models.value("x", "batch", 4, 8, 8)], [models.value("y", "batch", 4, "h", "w")]
-    constants = models.constants(first=normal(4, 4, 3, 3), last=normal(4, 4, 3, 3), **weights)
+    constants = models.constants(**{"first": normal(4, 4, 3, 3), "last": normal(4, 4, 3, 3), **weights})
     return with_shapes(models.model(nodes, *values, constants))
 
 
@@ -43,6 +43,15 @@ CASES = {
     ),
     "groups of two": lambda models: between(
         models, [node("Conv", ["a", "w"], ["b"], name="kept", group=2)], w=normal(4, 2, 1, 1)
+    ),
+}
+POOL = {"kernel_shape": [3, 3], "pads": [1] * 4}
+MERGED = {
+    "AveragePool": lambda models: between(models, [node("AveragePool", ["a"], ["b"], name="kept", **POOL)]),
+    "Add": lambda models: between(models, [node("Add", ["a", "a"], ["b"], name="kept")]),
+    "Softmax": lambda models: between(models, [node("Softmax", ["a"], ["b"], name="kept", axis=1)]),
+    "Concat": lambda models: between(
+        models, [node("Concat", ["a", "x"], ["b"], name="kept", axis=1)], last=normal(4, 8, 3, 3)
     ),
 }
 FEEDS = {"x": np.random.default_rng(0).standard_normal((3, 4, 8, 8)).astype(np.float32)}
@@ -72,10 +81,22 @@ def test_a_float_convolution_between_integer_ones_is_run_in_float(small_models, 
 
 def test_without_the_guard_the_runtime_would_round_its_weights(small_models, int8_of, tmp_path, monkeypatch):
     """The guard can go where this fails."""
-    monkeypatch.setattr("edgeopt.steps.quantize.write.shield_float_nodes", lambda _: None)
+    monkeypatch.setattr("edgeopt.steps.quantize.write.shield_float_nodes", lambda *_: None)
     made = int8_of(CASES["convolution"](small_models), FEEDS, {"kept": "as asked"})
 
     assert fused(made, tmp_path)[1].count("QLinearConv") == 3
+
+
+@pytest.mark.parametrize("operator", MERGED)
+def test_any_other_node_between_integer_ones_is_run_in_float(small_models, int8_of, outputs_of, tmp_path, operator):
+    made = int8_of(MERGED[operator](small_models), FEEDS, {"kept": "as asked"})
+    onnx.checker.check_model(made, full_check=True)
+    result, operators = fused(made, tmp_path)
+
+    assert operators.count(operator) == 1
+    assert f"QLinear{operator}" not in operators
+    plain = outputs_of(made, FEEDS)["y"]
+    assert np.sqrt(np.square(result - plain).mean()) < 0.02 * np.abs(plain).max()
 
 
 @pytest.mark.parametrize("transposed", [0, 1])
