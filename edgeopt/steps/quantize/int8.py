@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.target import Target
+from edgeopt.errors import Unsupported
+from edgeopt.graph.batch import batch_size
+from edgeopt.graph.save import fits_one_message
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.candidates import Candidates
 from edgeopt.steps.quantize.choose import Choice, Tried, Wishes, choose
 from edgeopt.steps.quantize.doubts import calibration_doubts
+from edgeopt.steps.quantize.profile import PlacementByMeasurement, Prefer, float_where_slower
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
 from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
 from edgeopt.steps.quantize.types import int8_types
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _EIGHT_BITS = 127  # the largest integer
+_MEASURING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +38,16 @@ class Int8Static:
         per_channel: Whether weights get a scale per output channel.
         wishes: Which corrections the user fixed.
         keep_float: Node name -> why it stays float.
+        measures: Whether nodes that are slower in int8 on this machine are found and left float.
+        prefer: Under `size` that goes for nodes whose weights hardly count, under `latency` for all.
     """
 
     target: Target
     per_channel: bool = True
     wishes: Wishes = field(default_factory=Wishes)
     keep_float: Mapping[str, str] = field(default_factory=dict)
+    measures: bool = False
+    prefer: Prefer = "size"
 
     @property
     def needs_data(self) -> bool:
@@ -68,7 +77,8 @@ class Int8Static:
         choice, tried = self._chosen(candidates, parts, work)
         if parts.held_back is not None:
             candidates.learn(choice, parts.held_back)
-        made = candidates.build(choice)
+        measured = self._measured(candidates, choice, data)
+        made = candidates.build(choice, measured.keep_float if measured else None)
         if work:
             work.end()
         return Made(
@@ -76,6 +86,7 @@ class Int8Static:
             facts={**types.as_json(), "per_channel": self.per_channel, "reason": types.reason},
             kept_float=made.placement.kept_float,
             details={
+                "placement": measured.as_json() if measured else None,
                 "embeddings": [table.as_json() for table in made.embeddings],
                 "corrections": {
                     **choice.as_json(),
@@ -86,6 +97,24 @@ class Int8Static:
             },
             warnings=calibration_doubts(data, made.ranges),
         )
+
+    def _measured(self, candidates: Candidates, choice: Choice, data: Dataset) -> PlacementByMeasurement | None:
+        """What stays float since it is slower in int8 on this machine; None where nothing is measured."""
+        if not self.measures or not fits_one_message(candidates.model):
+            return None
+        size, is_fixed = batch_size(candidates.model)
+        feeds = next(data.batches(size if is_fixed else 1, is_filled=is_fixed))
+
+        def build(keep: Mapping[str, str]) -> onnx.ModelProto:
+            try:
+                return candidates.build(choice, keep).model
+            except Unsupported:  # nothing is left in int8
+                return candidates.model
+
+        found = float_where_slower(
+            candidates.model, build, feeds, budget_seconds=_MEASURING_SECONDS, prefer=self.prefer
+        )
+        return found if build(found.keep_float) is not candidates.model else replace(found, keep_float={})
 
     def _stages(self, *, can_equalize: bool, can_smooth: bool) -> list[list[dict[str, Any]]]:
         """Ranges of weights by squared error gain nothing at 8 bits and a scale per channel (docs/adr/0014)."""
