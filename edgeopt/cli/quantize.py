@@ -25,8 +25,43 @@ from edgeopt.cli.options import MODEL, Output, measuring, no_cache_option, prepr
     "each inference. int4-weights: matrix products of float activations. fp16: all in float16.",
 )
 @click.option("--samples", type=int, default=200, show_default=True, help="Calibration samples to draw.")
-@click.option("--range", "range_", type=click.Choice(["auto", "minmax"]), default="auto", show_default=True)
+@click.option(
+    "--range",
+    "range_",
+    type=click.Choice(["auto", "minmax", "percentile", "entropy", "mse"]),
+    default="auto",
+    show_default=True,
+    help="How ranges of activations are taken; auto tries them all on samples held back.",
+)
 @click.option("--per-tensor", is_flag=True, help="One scale per weight, not one per output channel.")
+@click.option("--equalize/--no-equalize", default=None, help="Even out channels across layers. [default: if better]")
+@click.option("--smooth/--no-smooth", default=None, help="SmoothQuant behind layer norms. [default: if better]")
+@click.option(
+    "--weight-range",
+    type=click.Choice(["auto", "minmax", "mse"]),
+    default="auto",
+    show_default=True,
+    help="How ranges of weights are taken.",
+)
+@click.option(
+    "--rounding",
+    type=click.Choice(["auto", "nearest", "gptq", "adaround"]),
+    default="auto",
+    show_default=True,
+    help="How weights are rounded.",
+)
+@click.option(
+    "--bias-correction/--no-bias-correction",
+    default=None,
+    help="Take the mean error of rounded weights off the biases. [default: if better]",
+)
+@click.option("--keep-float", metavar="NODE", multiple=True, help="A node that stays float; repeat it for more.")
+@click.option(
+    "--max-drop",
+    type=float,
+    metavar="PT",
+    help="Keep as few layers float as it takes to lose at most so many points of accuracy; exit 3 if none do.",
+)
 @click.option(
     "--block-size",
     type=click.Choice(["16", "32", "64", "128", "256"]),
@@ -34,13 +69,6 @@ from edgeopt.cli.options import MODEL, Output, measuring, no_cache_option, prepr
     show_default=True,
     callback=lambda _context, _option, value: int(value),
     help="int4-weights: weights that share a scale.",
-)
-@click.option(
-    "--rounding",
-    type=click.Choice(["auto", "nearest"]),
-    default="auto",
-    show_default=True,
-    help="int4-weights: how weights are rounded; auto is nearest.",
 )
 @click.option(
     "--io",
@@ -61,7 +89,10 @@ from edgeopt.cli.options import MODEL, Output, measuring, no_cache_option, prepr
 @preprocessing
 @writing
 @measuring
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     model: str,
     *,
     path: str | None,
@@ -93,3 +124,4 @@ def command(
             **options,
         )
     output.answer(result.as_json(), show="quantize")
+    context.exit(result.exit_code)

@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeopt.report.diagnose_text import DIAGNOSE_VIEWS
 from edgeopt.report.escape import plain_line, printable
 from edgeopt.report.figures import (
     Record,
@@ -230,6 +231,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
+    **DIAGNOSE_VIEWS,
     **PLAN_VIEWS,
     **RECORD_VIEWS,
 }

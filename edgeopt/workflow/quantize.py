@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,18 +18,19 @@ from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
-from edgeopt.errors import InputError
+from edgeopt.errors import GateFailed, InputError
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.half import IoType
-from edgeopt.steps.quantize.step import Quantize, RangeMethod, Rounding, Scheme
+from edgeopt.steps.quantize.step import Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.compare import comparison_measurements
 from edgeopt.workflow.evaluate import predictions_of, size_measurement
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
+from edgeopt.workflow.max_drop import Budget, BudgetSearch, require_static, search_parts
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_lineage
 
@@ -49,6 +50,7 @@ class QuantizeResult:
         artifact: The model that was made; None on a dry run.
         is_float: Whether it is the float model after all, since the other was slower and latency preferred.
         applied: The step, done now or taken from the record.
+        budget: How the search for a model within `max_drop` ended; None where none was asked for.
         calibration: Samples that ranges or roundings rest on; none under a scheme that needs none.
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
         judged: Which samples accuracy was measured on (see `Dataset.identity`); None where it was not.
@@ -61,6 +63,7 @@ class QuantizeResult:
     artifact: Artifact | None = None
     is_float: bool = False
     applied: AppliedStep
+    budget: Budget | None = None
     calibration: Dataset
     accuracy: AccuracyComparison | None = None
     judged: dict[str, Any] | None = None
@@ -72,6 +75,11 @@ class QuantizeResult:
     def step(self) -> StepReport:
         """What the step did."""
         return self.applied.report
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the budget of `max_drop` is not met, else 0."""
+        return GateFailed.exit_code if self.budget and not self.budget.is_met else 0
 
     @property
     def run(self) -> Run:
@@ -120,6 +128,7 @@ class QuantizeResult:
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
             "accuracy": {**accuracy.as_json(), "origin": origin} if accuracy else None,
             "judged": self.judged,
+            "max_drop": self.budget.as_json() if self.budget else None,
             "latency": self.timing.latency_json() if self.timing else None,
             "warnings": list(self.warnings),
         }
@@ -131,13 +140,19 @@ def quantize(
     output: Named | None = None,
     data: Named | None = None,
     target: str = HOST,
-    scheme: Scheme = "auto",
+    scheme: SchemeName = "auto",
     samples: int = SAMPLES,
-    range: RangeMethod = "auto",  # noqa: A002  the option's name
-    block_size: int = 32,
-    rounding: Rounding = "auto",
-    io: IoType = "float32",
+    range: RangeOption = "auto",  # noqa: A002  the option's name
     per_channel: bool = True,
+    equalize: bool | None = None,
+    smooth: bool | None = None,
+    weight_range: WeightRangeOption = "auto",
+    rounding: RoundingOption = "auto",
+    bias_correction: bool | None = None,
+    keep_float: Sequence[str] = (),
+    max_drop: float | None = None,
+    block_size: int = 32,
+    io: IoType = "float32",
     prefer: Prefer = "size",
     measure: bool = True,
     preprocess: Preprocess | None = None,
@@ -158,11 +173,19 @@ def quantize(
         target: Whose kernels the types suit.
         scheme: `int8`, which `auto` chooses too; `int8-dynamic`, `int4-weights` or `fp16`.
         samples: Calibration samples to draw, where the scheme needs some.
-        range: How ranges of activations are taken, under int8.
-        block_size: Weights that share a scale, under int4-weights.
-        rounding: How weights are rounded, under int4-weights: `nearest`, which `auto` chooses too.
-        io: Type of float inputs and outputs, under fp16.
+        range: How ranges of activations are taken, under int8. `auto`, here and below, and None try the alternatives
+            on calibration samples that are held back for it, and keep what comes out best.
         per_channel: One scale per output channel of a weight, not one per weight, under int8 and int8-dynamic.
+        equalize: Cross-layer equalization, under int8.
+        smooth: SmoothQuant, under int8.
+        weight_range: How ranges of weights are taken, under int8.
+        rounding: How weights are rounded, under int8 and int4-weights.
+        bias_correction: Whether biases make up for the mean error of rounded weights, under int8.
+        keep_float: Names of nodes that stay float, under int8.
+        max_drop: What accuracy may drop, in points: the fewest layers that keep it stay float, under int8. Half of the
+            samples that are left judge the search, the other half what it found.
+        block_size: Weights that share a scale, under int4-weights.
+        io: Type of float inputs and outputs, under fp16.
         prefer: `latency` writes the float model where the other turns out slower.
         measure: Measure latency, signal-to-noise and accuracy against `model`.
         preprocess: What is done to raw samples.
@@ -185,8 +208,13 @@ def quantize(
         per_channel=per_channel,
         target=target,
         range=range,
-        block_size=block_size,
+        equalize=equalize,
+        smooth=smooth,
+        weight_range=weight_range,
         rounding=rounding,
+        bias_correction=bias_correction,
+        keep_float=tuple(keep_float),
+        block_size=block_size,
         io=io,
     )
     name = INT8 if scheme == "auto" else scheme
@@ -195,35 +223,52 @@ def quantize(
         _require_output(path, source, force=force)
     bound = None if data is None else data_for(source, data, preprocess)
     split = _split(source, bound, step, samples, seed)
+    select = None
+    if max_drop is not None:
+        require_static(step)
+        select, confirm = search_parts(split, max_drop, seed=seed)
+        split = replace(split, judged=confirm)
     # The original is evaluated first: labels that do not fit end the command before anything is written.
     is_judged = measure and not dry_run and data is not None and len(split.judged) > 0
     before = predictions_of(source, split.judged, report=report, stage="evaluating the original") if is_judged else None
     apply = partial(
         apply_step,
-        step,
-        source,
+        source=source,
         data=split.calibration,
         cache=None if dry_run else cache,
         lies_at=path,
         seed=seed,
         progress=counter(report, "calibrating" if step.needs_data else "quantizing"),
     )
+    if select is None or max_drop is None:
+        applied, budget = _apply(partial(apply, step), path, force=force, dry_run=dry_run), None
+    else:
+        search = BudgetSearch(limit_pt=max_drop, source=source, select=select, calibration=split.calibration)
+        step, applied, budget = search.run(step, apply, path, force=force, is_kept=not dry_run, report=report)
     result = QuantizeResult(
         source=source,
-        applied=_apply(apply, path, force=force, dry_run=dry_run),
+        applied=applied,
+        budget=budget,
         calibration=split.calibration,
         environment=environment(),
     )
     told = _data_warnings(split, data, step, samples, is_judged=is_judged)
     result = replace(result, warnings=(*result.step.warnings, *result.applied.warnings, *told))
     if dry_run:
-        return result
+        return _with_budget(result)
     lineage = step_lineage(step, source, split.calibration, seed=seed)
     result = replace(result, artifact=replace(model_artifact(path), lineage=lineage))
     if before is not None:
         after = predictions_of(_made(result), split.judged, report=report, stage=f"evaluating {name}")
         result = replace(result, accuracy=compare_predictions(before, after, seed=seed), judged=after.judged)
+    result = _with_budget(result)
     return _timed(result, target, prefer, seed, report) if measure else result
+
+
+def _with_budget(result: QuantizeResult) -> QuantizeResult:
+    """`result` with what is to be said of its budget."""
+    told = result.budget.told(result.accuracy) if result.budget else []
+    return replace(result, warnings=(*result.warnings, *told))
 
 
 def _made(result: QuantizeResult) -> Artifact:
@@ -249,7 +294,7 @@ def _split(source: Artifact, bound: Dataset | None, step: Quantize, samples: int
 
     made = synthetic_dataset(source.inputs, samples=SYNTHETIC_SAMPLES, seed=seed)
     nothing = made.rows(made.indices[:0])
-    return Split(calibration=made, judged=nothing)
+    return Split(calibration=made, judged=nothing, whole=made)
 
 
 def _apply(apply: Callable[..., AppliedStep], path: Path, *, force: bool, dry_run: bool) -> AppliedStep:

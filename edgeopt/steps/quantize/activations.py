@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.errors import InputError
-from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.save import as_source
 from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.doubts import calibration_failure
 
 if TYPE_CHECKING:
     import onnx
@@ -46,7 +47,7 @@ def activations(
     while start < len(data):
         feeds = {name: rows[start : start + size] for name, rows in data.inputs.items()}
         count = min(size, len(data) - start)
-        values = dict(zip(inner, _run(session, inner, _filled(feeds, size - count if fixed else 0)), strict=True))
+        values = dict(zip(inner, _run(session, inner, _filled(feeds, size - count if fixed else 0), data), strict=True))
         taken = {name: _cut(rows, size, count) if fixed else rows for name, rows in values.items()}
         yield count, taken | {name: feeds[name] for name in tensors if name in feeds}
         start += count
@@ -72,16 +73,17 @@ def _session(model: onnx.ModelProto, tensors: list[str]) -> Any:
     options.enable_cpu_mem_arena = False
     # Between batches NumPy works on the same cores: threads that wait by spinning make that 10 times slower.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(tapped.SerializeToString(), options, providers=PROVIDERS, enable_fallback=0)
+    with as_source(tapped) as source:
+        return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
 
 
-def _run(session: Any, tensors: list[str], feeds: Activations) -> list[NDArray[Any]]:
+def _run(session: Any, tensors: list[str], feeds: Activations, data: Dataset) -> list[NDArray[Any]]:
     if session is None:
         return []
     try:
         values: list[NDArray[Any]] = session.run(tensors, feeds)
     except runtime_errors() as error:
-        raise InputError(f"ONNX Runtime failed on calibration data: {first_line(error)}", hint=RUNTIME_HINT) from error
+        raise calibration_failure(error, data) from error
     return values
 
 

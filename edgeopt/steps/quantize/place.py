@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
 from typing import TYPE_CHECKING
+
+from edgeopt.errors import InputError, near_names
+from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -44,8 +48,28 @@ KINDS: dict[str, Kind] = {
     "Relu": Kind.ABSORBED,
     "Clip": Kind.ABSORBED,
 }
+# A convolution over few channels that sums fewer products than this per result is faster in float on x86: with 3
+# channels, 3x3 and 5x5 kernels run at 0.4 to 1.05x in int8, 7x7 at 0.97 to 1.3x (docs/results/thin-convolutions.md).
+_THIN_TERMS = 128
+# Their kernels write floats where nobody wants integers; those of all others write integers only.
+_FLOAT_WRITERS = frozenset({"Gemm", "MatMul"})
 # Left float without a word: they cost next to nothing, or are not part of the computation of values.
 _SILENT = frozenset({"Shape", "Constant", "Cast", "Identity", "Gather", "ConstantOfShape", "Range", "Dropout"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What stays float since int8 does not pay on the target (`edgeopt.steps.quantize.types.Int8Types` says why).
+
+    Attributes:
+        thin_channels: Dense convolutions over at most this many input channels.
+        narrow_channels: Depthwise convolutions of at most this many channels whose input is a float convolution's.
+        float_products: Products of two activations.
+    """
+
+    thin_channels: int = 0
+    narrow_channels: int = 0
+    float_products: bool = False
 
 
 @dataclass(slots=True)
@@ -58,7 +82,9 @@ class Placement:
         shared: Tensor name -> the tensor whose scale it must share.
         clamps: Relu and Clip nodes that vanish into the range of the node before them.
         kept_float: Node name -> why it stays float.
-        thin_channels: Dense convolutions over at most this many input channels stay float.
+        asked_float: Node name -> why it has to stay float, before any rule is asked.
+        rules: What stays float by size.
+        forced: Names of tensors that are integers whoever reads them, since no kernel of their node writes floats.
     """
 
     nodes: list[ir.Node] = field(default_factory=list)
@@ -66,7 +92,9 @@ class Placement:
     shared: dict[str, str] = field(default_factory=dict)
     clamps: list[ir.Node] = field(default_factory=list)
     kept_float: dict[str, str] = field(default_factory=dict)
-    thin_channels: int = 0
+    asked_float: Mapping[str, str] = field(default_factory=dict)
+    rules: Rules = Rules()
+    forced: set[str] = field(default_factory=set)
 
     def root(self, name: str) -> str:
         """The tensor whose scale `name` shares: itself, unless values are only carried from another."""
@@ -75,14 +103,39 @@ class Placement:
         return name
 
 
-def place(graph: ir.Graph, *, thin_channels: int = 0) -> Placement:
-    """The placement for a folded graph, node by node in order.
+def place_for(graph: ir.Graph, types: Int8Types, *, keep_float: Mapping[str, str] | None = None) -> Placement:
+    """The placement for a folded graph on a processor; see `place`."""
+    return place(
+        graph,
+        thin_channels=types.thin_channels,
+        narrow_channels=types.narrow_channels,
+        float_products=types.float_products,
+        keep_float=keep_float,
+    )
+
+
+def place(
+    graph: ir.Graph,
+    *,
+    thin_channels: int = 0,
+    narrow_channels: int = 0,
+    float_products: bool = False,
+    keep_float: Mapping[str, str] | None = None,
+) -> Placement:
+    """The placement for a folded graph, node by node in order, then without what no integer node needs.
 
     Args:
         graph: The folded graph.
         thin_channels: Dense convolutions over at most this many input channels stay float.
+        narrow_channels: Depthwise convolutions of at most this many channels behind a float one stay float.
+        float_products: Whether products of two activations stay float.
+        keep_float: Node name -> why it stays float whatever the rules say, as the user or a measurement wants it.
+
+    Raises:
+        InputError: `keep_float` names a node that the graph has not.
     """
-    placement = Placement(thin_channels=thin_channels)
+    sizes = Rules(thin_channels=thin_channels, narrow_channels=narrow_channels, float_products=float_products)
+    placement = Placement(rules=sizes, asked_float=_known_nodes(graph, keep_float or {}))
     rules: dict[Kind, Callable[[ir.Node, Placement], str]] = {
         Kind.WEIGHTED: _place_weighted,
         Kind.COMPUTED: _place_computed,
@@ -91,11 +144,21 @@ def place(graph: ir.Graph, *, thin_channels: int = 0) -> Placement:
     }
     for node in graph:
         kind = KINDS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        reason = rules[kind](node, placement) if kind else _no_kernel(node)
+        asked = placement.asked_float.get(node_name(node), "")
+        reason = asked or (rules[kind](node, placement) if kind else _no_kernel(node))
         if reason:
             placement.kept_float[node_name(node)] = reason
+    _leave_what_does_not_pay(placement)
     _carry_backwards(graph, placement)
     return placement
+
+
+def _known_nodes(graph: ir.Graph, keep_float: Mapping[str, str]) -> Mapping[str, str]:
+    known = {node_name(node) for node in graph} if keep_float else set()
+    for name in keep_float:
+        if name not in known:
+            raise InputError(f"the model has no node `{name}` to keep float", hint=near_names(name, known))
+    return keep_float
 
 
 def node_name(node: ir.Node) -> str:
@@ -149,7 +212,7 @@ def _place_weighted(node: ir.Node, placement: Placement) -> str:
         return "its input is not float32"
     if not constant(weight):
         return _place_product_of_activations(node, placement)
-    reason = _weight_reason(node, weight) or _thin_reason(node, weight, placement.thin_channels)
+    reason = _weight_reason(node, weight) or _thin_reason(node, weight, placement) or _narrow_reason(node, placement)
     if reason:
         return reason
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -157,8 +220,9 @@ def _place_weighted(node: ir.Node, placement: Placement) -> str:
         return "its bias is not a constant of one number per channel"
     _take(placement, data)
     placement.nodes.append(node)
-    if node.op_type == "Conv" or _feeds_integers(result_of(node)):
-        _take(placement, result_of(node))
+    if node.op_type == "Conv":
+        placement.forced.add(str(result_of(node).name))
+    _take(placement, result_of(node))
     return ""
 
 
@@ -182,23 +246,49 @@ def _weight_reason(node: ir.Node, weight: ir.Value) -> str:
     return ""
 
 
-def _thin_reason(node: ir.Node, weight: ir.Value, thin_channels: int) -> str:
-    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
-    if node.op_type != "Conv" or group != 1 or weight.const_value is None:
+def _thin_reason(node: ir.Node, weight: ir.Value, placement: Placement) -> str:
+    if node.op_type != "Conv" or _group(node) != 1 or weight.const_value is None:
         return ""
-    channels = int(weight.const_value.shape.numpy()[1])
-    return f"its {channels} input channel(s) are too few for int8 to pay" if channels <= thin_channels else ""
+    channels, *kernel = (int(length) for length in weight.const_value.shape.numpy()[1:])
+    is_thin = channels <= placement.rules.thin_channels and channels * prod(kernel) < _THIN_TERMS
+    return f"its {channels} input channel(s) are too few for int8 to pay" if is_thin and not _is_pooled(node) else ""
+
+
+def _narrow_reason(node: ir.Node, placement: Placement) -> str:
+    channels = _group(node)
+    if node.op_type != "Conv" or not 1 < channels <= placement.rules.narrow_channels:
+        return ""
+    producer = node.inputs[0].producer() if node.inputs[0] is not None else None
+    while producer is not None and KINDS.get(producer.op_type) is Kind.ABSORBED and producer.inputs[0] is not None:
+        producer = producer.inputs[0].producer()
+    if producer is None or producer.op_type != "Conv" or producer in placement.nodes:
+        return ""
+    return f"its input is float, and its {channels} channels alone are too few for int8 to pay"
+
+
+def _group(node: ir.Node) -> int:
+    return int(node.attributes["group"].as_int()) if "group" in node.attributes else 1
+
+
+def _is_pooled(node: ir.Node) -> bool:
+    """Whether a MaxPool reads the result.
+
+    ONNX Runtime moves the rounding behind a MaxPool before it, and pools bytes that no integer convolution laid out by
+    channels last at a sixth of the speed: 4.2 ms after a float convolution, 0.67 ms after an integer one.
+    """
+    return any(use.node.op_type == "MaxPool" for use in result_of(node).uses())
 
 
 def _place_product_of_activations(node: ir.Node, placement: Placement) -> str:
     if node.op_type != "MatMul":
         return "its weight is not a constant"
+    if placement.rules.float_products:
+        return "both its inputs are activations, so integers would not pay"
     for value in node.inputs:
         if value is not None:
             _take(placement, value)
     placement.nodes.append(node)
-    if _feeds_integers(result_of(node)):
-        _take(placement, result_of(node))
+    _take(placement, result_of(node))
     return ""
 
 
@@ -210,6 +300,8 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
         return "its inputs are not float32"
     if not all(value.name in placement.tensors for value in values):
         return "its inputs are float, so integers would not pay"
+    if _reads_forced(node, placement):
+        placement.forced.add(str(result_of(node).name))
     placement.nodes.append(node)
     _take(placement, result_of(node))
     return ""
@@ -218,11 +310,18 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
 def _place_carried(node: ir.Node, placement: Placement) -> str:
     data = node.inputs[0]
     if data is None or data.name not in placement.tensors:
-        return "" if node.op_type in _SILENT or data is None or constant(data) else "its input is float"
+        return "" if data is None or constant(data) else "its input is float"
+    if node.op_type == "MaxPool" and len(node.outputs) > 1 and node.outputs[1].name:
+        return "it gives the positions of the largest values too, which no integer kernel does"
+    if node.op_type == "MaxPool" and data.name not in placement.forced:
+        return "its input is float, and so it pools faster"
+    if _reads_forced(node, placement):
+        placement.forced.update(str(output.name) for output in node.outputs if output.name)
     placement.nodes.append(node)
     for output in node.outputs:
-        _take(placement, output)
-        placement.shared[str(output.name)] = str(data.name)
+        if output.name:  # one that is left out has none
+            _take(placement, output)
+            placement.shared[str(output.name)] = str(data.name)
     return ""
 
 
@@ -236,10 +335,64 @@ def _place_absorbed(node: ir.Node, placement: Placement) -> str:
     return "its input is not the result of an integer node alone"
 
 
+def _leave_what_does_not_pay(placement: Placement) -> None:
+    """Take back what was placed for a reader that turned out float.
+
+    A node without weights pays where an integer node reads its result, or where all that it reads is in integers
+    anyway: written so, or beside that rounded for a node with weights. The result of a Gemm or MatMul is rounded only
+    for an integer node: its kernel may write floats itself.
+    """
+    kept: list[ir.Node] = []
+    for node in reversed(placement.nodes):
+        if KINDS[node.op_type] is Kind.WEIGHTED or _is_read_by(node, kept) or _reads_integers(node, placement):
+            kept.append(node)
+            continue
+        placement.kept_float[node_name(node)] = "no integer node reads its result, so integers would not pay"
+    placement.nodes = kept[::-1]
+    written = {value.name for node in kept if node.op_type not in _FLOAT_WRITERS for value in _results(node)}
+    for name, value in list(placement.tensors.items()):
+        is_read = any(use.node in kept for use in value.uses())
+        if not is_read and name not in written:
+            del placement.tensors[name]
+            placement.shared.pop(name, None)
+    for clamp in [clamp for clamp in placement.clamps if clamp.outputs[0].name not in placement.tensors]:
+        placement.clamps.remove(clamp)
+        placement.kept_float[node_name(clamp)] = "its result is not rounded, so no range performs it"
+
+
+def _is_read_by(node: ir.Node, nodes: list[ir.Node]) -> bool:
+    return any(use.node in nodes for value in _results(node) for use in value.uses())
+
+
+def _results(node: ir.Node) -> Sequence[ir.Value]:
+    return node.outputs if KINDS[node.op_type] is Kind.CARRIED else [result_of(node)]
+
+
+def _data(node: ir.Node) -> Sequence[ir.Value | None]:
+    """The inputs that hold values, not lengths or axes."""
+    return node.inputs[:1] if KINDS[node.op_type] is Kind.CARRIED else node.inputs
+
+
+def _reads_forced(node: ir.Node, placement: Placement) -> bool:
+    return all(value is not None and value.name in placement.forced for value in _data(node))
+
+
+def _reads_integers(node: ir.Node, placement: Placement) -> bool:
+    is_forced = [value is not None and value.name in placement.forced for value in _data(node)]
+    rounded = [
+        value is not None
+        and any(use.node in placement.nodes and KINDS[use.node.op_type] is Kind.WEIGHTED for use in value.uses())
+        for value in _data(node)
+    ]
+    return any(is_forced) and all(one or other for one, other in zip(is_forced, rounded, strict=True))
+
+
 def _carry_backwards(graph: ir.Graph, placement: Placement) -> None:
     """Quantize before a node that only carries values to an integer node, so that it moves bytes and not floats."""
     for node in reversed(list(graph)):
         if KINDS.get(node.op_type) is not Kind.CARRIED or node in placement.nodes or len(node.outputs) != 1:
+            continue
+        if node.op_type == "MaxPool" or node_name(node) in placement.asked_float:
             continue
         data, output = node.inputs[0], node.outputs[0]
         if data is None or constant(data) or _not_float(data) or output.name not in placement.tensors:
@@ -248,12 +401,6 @@ def _carry_backwards(graph: ir.Graph, placement: Placement) -> None:
         placement.kept_float.pop(node_name(node), None)
         _take(placement, data)
         placement.shared[str(output.name)] = str(data.name)
-
-
-def _feeds_integers(value: ir.Value) -> bool:
-    """Whether another node could run on this result in integers; else the kernel may write floats itself."""
-    integer_kinds = (Kind.WEIGHTED, Kind.COMPUTED, Kind.CARRIED)
-    return any(KINDS.get(use.node.op_type) in integer_kinds for use in value.uses())
 
 
 def _take(placement: Placement, value: ir.Value) -> None:

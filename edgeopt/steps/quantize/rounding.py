@@ -38,10 +38,29 @@ def layer_error(matrix: Matrix, integers: Integers, scale: Matrix, moments: Mome
 
 def channel_errors(matrix: Matrix, integers: Integers, scale: Matrix, moments: Moments) -> NDArray[np.float64]:
     """(group, output) `layer_error` of each output channel."""
-    error = by_block(integers * scale.astype(np.float64) - matrix, moments)
-    per_block = np.einsum("poi,poi->po", error @ moments.second.reshape(-1, *moments.second.shape[2:]), error)
+    error = by_block((integers * scale.astype(np.float32) - matrix).astype(np.float32), moments)
     groups, blocks = moments.second.shape[:2]
-    return np.asarray(np.maximum(per_block, 0.0).reshape(groups, blocks, -1).sum(axis=1))
+    second, unit = in_units(moments)
+    squares = ((error @ second) * error).sum(axis=2, dtype=np.float64) * unit[:, np.newaxis]
+    return np.asarray(np.maximum(squares, 0.0).reshape(groups, blocks, -1).sum(axis=1))
+
+
+def in_units(moments: Moments) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """(group * block, input, input) moments in units of their mean E[x^2], so that sums stay finite; and the units.
+
+    The unit is 1 where no input was ever seen.
+    """
+    second = moments.second.reshape(-1, *moments.second.shape[2:])
+    level = np.trace(second, axis1=1, axis2=2, dtype=np.float64) / second.shape[1]
+    unit = np.where(level > 0, level, 1.0)
+    return (second / unit[:, np.newaxis, np.newaxis]).astype(np.float32), unit
+
+
+def least_of(matrix: Matrix, scale: Matrix, moments: Moments, *choices: Integers) -> Integers:
+    """Of several roundings, for each output channel the one whose error is least; the first where they are equal."""
+    errors = np.stack([channel_errors(matrix, integers, scale, moments) for integers in choices])
+    chosen = errors.argmin(axis=0)[np.newaxis, :, :, np.newaxis]
+    return np.asarray(np.take_along_axis(np.stack(choices), chosen, axis=0)[0])
 
 
 def by_block(matrix: Matrix, moments: Moments) -> Matrix:

@@ -1,4 +1,4 @@
-"""What a scheme other than static int8 makes of a folded model."""
+"""What a scheme makes of a prepared model."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ class Made:
         model: The model that was made.
         facts: The keys of `scheme` in the record that are the scheme's own.
         kept_float: Name of a node -> why it stays float.
+        details: Further keys of the record.
         warnings: What the user should know.
     """
 
     model: onnx.ModelProto
     facts: Mapping[str, Any]
     kept_float: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

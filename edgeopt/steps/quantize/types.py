@@ -20,12 +20,17 @@ class Int8Types:
         activations: `uint8` or `int8`, both asymmetric.
         weight_limit: Largest magnitude of a weight; weights are int8, symmetric. 127 uses 8 bits, 64 uses 7.
         thin_channels: A dense convolution with at most this many input channels stays float; 0 keeps none.
+        narrow_channels: A depthwise convolution of at most this many channels behind a float one stays float; 0 keeps
+            none.
+        float_products: Whether products of two activations, as in attention, stay float.
         reason: Why these, for people.
     """
 
     activations: ActivationType
     weight_limit: int
     thin_channels: int = 0
+    narrow_channels: int = 0
+    float_products: bool = False
     reason: str
 
     @property
@@ -45,20 +50,26 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 # which saturates at 16 bits unless weights keep 7 bits (255 * 64 * 2 < 2**15); ARM kernels (SMULL, SDOT) are signed.
 # Measured on one x86 core with VNNI: int8 activations run ResNet8 at 0.79x of fp32, uint8 ones at 1.76x.
 #
-# A convolution over the 1 to 3 channels of an image or a spectrogram fills too little of an integer dot product: on x86
-# (docs/results/thin-convolutions.md) ResNet8's takes 41 us in int8 and 12 us in fp32. Left float, the nets measured are
-# 1.07 to 1.14x as fast as with it in int8, and more exact. Not measured on ARM: there it is quantized like the rest.
+# What stays float on x86 (docs/adr/0005, docs/results/thin-convolutions.md), on ARM not measured and so in int8 there:
+# a convolution over the 1 to 3 channels of an image or a spectrogram fills too little of an integer dot product;
+# a depthwise one of few channels runs at 0.1 to 0.6x, and costs no rounding more where its input is float anyway;
+# a product of activations has to pack its second factor at every call, which eats what integers save.
 _X86_THIN_CHANNELS = 3
+_X86_NARROW_CHANNELS = 64
 _X86_VNNI = Int8Types(
     activations="uint8",
     weight_limit=127,
     thin_channels=_X86_THIN_CHANNELS,
+    narrow_channels=_X86_NARROW_CHANNELS,
+    float_products=True,
     reason="x86-64 with VNNI multiplies unsigned by signed bytes",
 )
 _X86 = Int8Types(
     activations="uint8",
     weight_limit=64,
     thin_channels=_X86_THIN_CHANNELS,
+    narrow_channels=_X86_NARROW_CHANNELS,
+    float_products=True,
     reason="x86-64 without VNNI saturates unless weights keep 7 bits",
 )
 _SIGNED = Int8Types(activations="int8", weight_limit=127, reason="ARM kernels multiply signed bytes")

@@ -149,10 +149,16 @@ class Writer:
         self.placement.tensors[str(name)] = data
 
     def _write_pair(self, value: ir.Value, parameters: ActivationParameters) -> None:
-        """Let all readers of `value` read it through QuantizeLinear and DequantizeLinear."""
+        """Let readers of `value` read it through QuantizeLinear and DequantizeLinear.
+
+        What a float node computed, float nodes go on reading as it is: exact, and without a node between.
+        """
         import onnx_ir as ir
 
         uses, is_output, name = list(value.uses()), value.is_graph_output(), str(value.name)
+        if value.producer() not in self.placement.nodes:
+            uses = [use for use in uses if use.node in self.placement.nodes]
+            is_output = False
         scale = self._constant(f"{name}_scale", np.float32(parameters.scale))
         zero_point = np.array(parameters.zero_point, dtype=self.types.activations)
         point = self._constant(f"{name}_zero_point", zero_point)
@@ -165,7 +171,7 @@ class Writer:
         self._insert_behind(value, [quantize, dequantize])
         for use in uses:
             use.node.replace_input_with(use.idx, dequantize.outputs[0])
-        if is_output:
+        if is_output and not value.is_graph_input():  # an input that is given out as it is keeps its name
             self.graph.outputs[self.graph.outputs.index(value)] = dequantize.outputs[0]
             value.name, dequantize.outputs[0].name = self._free_name(f"{name}_float"), name
 

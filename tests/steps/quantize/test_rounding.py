@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edgeopt.steps.quantize.affine import quantize_weight, weight_scale
-from edgeopt.steps.quantize.gptq import round_gptq
+from edgeopt.steps.quantize.gptq import ORDERS, round_gptq
 from edgeopt.steps.quantize.layer import layer_matrix, layer_scale
 from edgeopt.steps.quantize.moments import Moments, second_moments
 from edgeopt.steps.quantize.rounding import channel_errors, layer_error, round_nearest, weight_scale_mse
@@ -24,7 +24,7 @@ def problems(draw):
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     columns = generator.standard_normal((groups, blocks, draw(st.integers(1, 20)), width)) + draw(st.floats(-3, 3))
     columns *= generator.random((groups, blocks, 1, width)) > draw(st.sampled_from([0.0, 0.3, 1.0]))
-    columns *= draw(st.sampled_from([1e-12, 1.0, 1e6]))
+    columns *= draw(st.sampled_from([1e-12, 1.0, 1e6, 1e16]))
     second = columns.swapaxes(2, 3) @ columns / columns.shape[2]
     mean = columns.mean(axis=2).reshape(groups, -1)
     elements = st.floats(-1e3, 1e3, width=32)
@@ -44,12 +44,16 @@ def identity(matrix):
 
 @LIMITS
 @settings(deadline=None)
-@given(problem=problems(), is_ordered=st.booleans(), damping=st.sampled_from([0.0, 0.01, 1.0]))
-def test_gptq_stays_within_the_limit_and_errs_no_more_than_the_nearest(limit, problem, is_ordered, damping):
+@given(
+    problem=problems(),
+    orders=st.sampled_from([ORDERS, *[(order,) for order in ORDERS]]),
+    damping=st.sampled_from([0.0, 0.01, 1.0]),
+)
+def test_gptq_stays_within_the_limit_and_errs_no_more_than_the_nearest(limit, problem, orders, damping):
     matrix, moments = problem
     scale = scale_of(matrix, limit)
 
-    integers = round_gptq(matrix, scale, limit, moments, damping=damping, is_ordered=is_ordered)
+    integers = round_gptq(matrix, scale, limit, moments, damping=damping, orders=orders)
 
     assert integers.dtype == np.int8
     assert integers.shape == matrix.shape
@@ -89,7 +93,7 @@ def test_gptq_is_the_greedy_choice_one_input_at_a_time():
         Moments(second=second[None, None].astype(np.float32), mean=np.zeros((1, 90)), columns=200),
     )
 
-    found = round_gptq(matrix, scale, 7, moments, is_ordered=False)
+    found = round_gptq(matrix, scale, 7, moments, orders=["given"])
 
     damped = moments.second[0, 0].astype(np.float64) + 0.01 * np.trace(second) / 90 * np.eye(90)
     upper = np.linalg.cholesky(np.linalg.inv(damped)).T

@@ -97,7 +97,13 @@ CASES = {
     ),
     "three axes": lambda net: net([node("MatMul", ["x", "w"], ["y"])], shape=(7, 4), w=constant(4, 5)),
     "product of activations": lambda net: net(
-        [node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node("MatMul", ["x", "t"], ["y"])], shape=(4, 8)
+        [
+            node("MatMul", ["x", "w"], ["h"]),
+            node("Transpose", ["h"], ["t"], perm=[0, 2, 1]),
+            node("MatMul", ["h", "t"], ["y"]),
+        ],
+        shape=(4, 8),
+        w=constant(8, 5),
     ),
     "sum with itself": lambda net: net([conv("x", "h"), node("Add", ["h", "h"], ["y"])], w=constant(4, 4, 3, 3)),
     "split": lambda net: net(

@@ -1,0 +1,1 @@
+"""Rewrites of a float graph, its function unchanged, into operators that ONNX Runtime runs well on integers."""
