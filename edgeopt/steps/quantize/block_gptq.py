@@ -5,8 +5,8 @@ triangular, it is |dw R|^2; rounding from the first input to the last, the best 
 
     w_k - sum_{j<k} dw_j R_jk / R_kk
 
-(equal to GPTQ by Chee et al., arXiv 2307.13304, theorem 6). Scales and zero points are taken from the weights before, so
-that inputs may be rounded in any order: those of large moments come first, while most others are free to make their
+(equal to GPTQ by Chee et al., arXiv 2307.13304, theorem 6). Scales and zero points are taken from the weights before,
+so that inputs may be rounded in any order: those of large moments come first, while most others are free to make their
 errors good.
 """
 

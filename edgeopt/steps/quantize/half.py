@@ -1,7 +1,7 @@
 """The scheme `fp16`: weights and activations in float16, at half the size.
 
 ONNX Runtime's own converter writes it (`onnxruntime.transformers.float16`, part of its wheel). Range of float16: to
-65504 in magnitude; below 6.1e-5 values lose bits, below 6e-8 they would be zero.
+65504 in magnitude; below 6.1e-5 values lose bits, below 6e-8 the converter raises them to that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 IoType = Literal["float32", "float16"]
 _LARGEST = float(np.finfo(np.float16).max)
-_SMALLEST = float(np.finfo(np.float16).smallest_subnormal)
+_SMALLEST_NORMAL = float(np.finfo(np.float16).smallest_normal)
+# Weights are drawn around zero, so a few of millions are tiny and cost nothing; a tensor of them is another matter.
+_MOST_SUBNORMAL = 0.01
 _MOST_NAMED = 3
 
 
@@ -38,6 +40,11 @@ class Half:
 
     target: Target
     io: IoType = "float32"
+
+    @property
+    def takes_data(self) -> bool:
+        """Never."""
+        return False
 
     @property
     def needs_data(self) -> bool:
@@ -97,7 +104,7 @@ def require_float32(model: onnx.ModelProto, *, source: Path) -> None:
 
 
 def _range_warnings(model: onnx.ModelProto) -> tuple[str, ...]:
-    """What is said of weights outside the range of float16."""
+    """What is said of weights outside the range in which float16 has all its bits."""
     import onnx
 
     large: dict[str, int] = {}
@@ -106,10 +113,11 @@ def _range_warnings(model: onnx.ModelProto) -> tuple[str, ...]:
         if tensor.data_type == onnx.TensorProto.FLOAT:
             magnitude = np.abs(onnx.numpy_helper.to_array(tensor))
             large[tensor.name] = int(np.count_nonzero(np.isfinite(magnitude) & (magnitude > _LARGEST)))
-            small[tensor.name] = int(np.count_nonzero((magnitude > 0) & (magnitude < _SMALLEST)))
+            count = int(np.count_nonzero((magnitude > 0) & (magnitude < _SMALLEST_NORMAL)))
+            small[tensor.name] = count if count > _MOST_SUBNORMAL * np.count_nonzero(magnitude) else 0
     return (
         *_counted(large, f"beyond {_LARGEST:.0f}, the largest float16, and became that"),
-        *_counted(small, f"below {_SMALLEST:.1g}, the smallest float16, and became that"),
+        *_counted(small, f"below {_SMALLEST_NORMAL:.1g}, where float16 loses bits"),
     )
 
 
@@ -119,4 +127,4 @@ def _counted(counts: dict[str, int], what: str) -> tuple[str, ...]:
         return ()
     named = ", ".join(f"`{name}` ({count})" for name, count in list(found.items())[:_MOST_NAMED])
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-    return (f"{sum(found.values())} weight(s) are {what}: {named}{more}; `--scheme int8` has no such bound",)
+    return (f"{sum(found.values())} weight(s) are {what}: {named}{more}; `--scheme int8` scales them first",)

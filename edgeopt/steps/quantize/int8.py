@@ -38,6 +38,11 @@ class Int8Static:
     keep_float: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def takes_data(self) -> bool:
+        """Always: ranges of activations rest on samples."""
+        return True
+
+    @property
     def needs_data(self) -> bool:
         """Always: ranges of activations rest on samples."""
         return True

@@ -11,6 +11,7 @@ from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, near_names
 from edgeopt.graph.calibration_rows import write_calibration_rows
+from edgeopt.graph.load import read_proto
 from edgeopt.graph.save import save_onnx
 from edgeopt.graph.slim import strip_metadata
 from edgeopt.steps.protocol import Progress, StepReport
@@ -125,8 +126,13 @@ class Quantize:
                 )
 
     @property
+    def takes_data(self) -> bool:
+        """Whether samples may change what it makes."""
+        return self._scheme().takes_data
+
+    @property
     def needs_data(self) -> bool:
-        """Whether what it makes depends on samples."""
+        """Whether it cannot do without samples."""
         return self._scheme().needs_data
 
     def _scheme(self) -> Scheme:
@@ -134,7 +140,7 @@ class Quantize:
         if self.scheme == "int8-dynamic":
             return Int8Dynamic(target=target, per_channel=self.per_channel)
         if self.scheme == "int4-weights":
-            return Int4Weights(target=target, block_size=self.block_size)
+            return Int4Weights(target=target, block_size=self.block_size, rounding=self.rounding)
         if self.scheme == "fp16":
             return Half(target=target, io=self.io)
         wishes = Wishes(
@@ -156,13 +162,13 @@ class Quantize:
             Unsupported: Nothing in the model runs under the scheme.
         """
         scheme = self._scheme()
-        ready = prepared(source)
         if self.scheme == "fp16":
-            require_float32(ready.model, source=source)
+            require_float32(read_proto(source), source=source)
+        ready = prepared(source)
         made = scheme.make(ready.model, data, source=source, progress=progress)
         strip_metadata(made.model)
         made.model.producer_name = "edgeopt"
-        if scheme.needs_data:
+        if scheme.takes_data and len(data):
             write_calibration_rows(made.model, data)
         save_onnx(made.model, output)
         return StepReport(details=self._details(made), warnings=(*ready.warnings, *made.warnings))
