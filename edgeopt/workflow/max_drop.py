@@ -19,7 +19,7 @@ from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.layers import layer_damage
 from edgeopt.search.prefix import PrefixSearch, smallest_prefix
 from edgeopt.steps.protocol import StepReport
-from edgeopt.steps.quantize.step import Quantize
+from edgeopt.steps.quantize.step import STATIC, Quantize
 from edgeopt.workflow.evaluate import predictions_of
 from edgeopt.workflow.inputs import model_artifact
 from edgeopt.workflow.progress import Report, counter
@@ -84,7 +84,7 @@ def require_static(step: Quantize) -> None:
     Raises:
         InputError: The scheme is not int8.
     """
-    if step.scheme not in ("auto", "int8"):
+    if step.scheme not in STATIC:
         raise InputError(
             f"`--max-drop` does not go with `--scheme {step.scheme}`",
             hint="it keeps layers of int8 models float: leave one of the two out",

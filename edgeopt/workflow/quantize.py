@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset, Split, judged_alone, no_samples, split_dataset
@@ -19,12 +19,15 @@ from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import GateFailed, InputError
+from edgeopt.graph.load import load_onnx
+from edgeopt.graph.save import save_onnx
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.half import IoType
-from edgeopt.steps.quantize.step import Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
+from edgeopt.steps.quantize.profile import Prefer
+from edgeopt.steps.quantize.step import STATIC, Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.compare import comparison_measurements
@@ -38,7 +41,6 @@ SAMPLES = 200
 SYNTHETIC_SAMPLES = 32
 PROCESSES = 6
 INT8 = "int8"
-Prefer = Literal["size", "latency"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +216,8 @@ def quantize(
         rounding=rounding,
         bias_correction=bias_correction,
         keep_float=tuple(keep_float),
+        measured=measure and target == HOST and scheme in STATIC,
+        prefer=prefer,
         block_size=block_size,
         io=io,
     )
@@ -314,9 +318,11 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     models = [result.source, _made(result)]
     plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
     timing = time_by_turns(models, plan, report=report)
-    is_slower = timing.comparisons[0].verdict == "slower"
+    comparison = timing.comparisons[0]
+    is_slower = comparison.verdict == "slower" or (prefer == "latency" and comparison.ratio < 1)
     name = str(result.step.details["scheme"]["name"])
-    warnings = [*result.warnings, *timing.warnings, *_latency_warnings(timing, _made(result), name, prefer)]
+    told = _latency_warnings(timing, _made(result), name, prefer) if is_slower else []
+    warnings = [*result.warnings, *timing.warnings, *told]
     result = replace(result, timing=timing, warnings=tuple(warnings))
     if not is_slower or prefer != "latency":
         return result
@@ -341,8 +347,6 @@ def _data_warnings(split: Split, data: Named | None, step: Quantize, samples: in
 
 def _latency_warnings(timing: BenchResult, artifact: Artifact, name: str, prefer: Prefer) -> list[str]:
     comparison = timing.comparisons[0]
-    if comparison.verdict != "slower":
-        return []
     said = f"{name.upper()} IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
     if prefer == "latency":
         return [f"{said}, so `{artifact.path}` holds the float model (`--prefer latency`)"]
@@ -354,5 +358,8 @@ def _latency_warnings(timing: BenchResult, artifact: Artifact, name: str, prefer
 def _float_after_all(source: Artifact, artifact: Artifact) -> Artifact:
     """Put the float model in the place of a quantized one that is slower."""
     with replacing(artifact.path, force=True) as temporary:
-        shutil.copyfile(source.path, temporary)
+        if source.size_bytes > source.path.stat().st_size:  # its constants lie in another file, perhaps elsewhere
+            save_onnx(load_onnx(source.path), temporary)
+        else:
+            shutil.copyfile(source.path, temporary)
     return replace(model_artifact(artifact.path), lineage=artifact.lineage)

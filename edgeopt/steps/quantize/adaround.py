@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.quantize.blas import single_threaded
 from edgeopt.steps.quantize.moments import Moments
 from edgeopt.steps.quantize.rounding import (
     Integers,
@@ -37,6 +38,7 @@ _STEP, _DECAY_FIRST, _DECAY_SECOND, _TINY = 0.03, 0.9, 0.999, 1e-8  # Adam's; 0.
 Singles = NDArray[np.float32]
 
 
+@single_threaded()
 def round_adaround(matrix: Matrix, scale: Matrix, limit: int, moments: Moments, *, iterations: int = 1000) -> Integers:
     """(group, output, input) int8 within ±limit, each the integer below or above its weight.
 

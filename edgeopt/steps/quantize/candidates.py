@@ -17,13 +17,14 @@ from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.adaround import round_adaround
 from edgeopt.steps.quantize.affine import QuantizedWeight, activation_parameters, weight_scale
 from edgeopt.steps.quantize.bias import bias_shift
-from edgeopt.steps.quantize.choose import Choice, Rounding, WeightRange
+from edgeopt.steps.quantize.choose import Choice, RangeMethod, Rounding, WeightRange
 from edgeopt.steps.quantize.embedding import EmbeddingTable, quantize_embeddings
 from edgeopt.steps.quantize.equalize import equalization_tensors, equalize
 from edgeopt.steps.quantize.gptq import round_gptq
 from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale, to_layer
 from edgeopt.steps.quantize.moments import Moments, second_moments
-from edgeopt.steps.quantize.observe import Observations, observe
+from edgeopt.steps.quantize.observations import ChannelStatistics, TensorStatistics
+from edgeopt.steps.quantize.observe import observe
 from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name, place_for
 from edgeopt.steps.quantize.ranges import Range, tensor_range
 from edgeopt.steps.quantize.rounding import round_nearest, weight_scale_mse
@@ -43,14 +44,22 @@ class _Float:
     Attributes:
         model: The model.
         changed: Names of what rewrites changed.
-        observed: Statistics of activations by tensor.
+        samples: What statistics are taken over, part by part.
+        seen: Extremes of activations by tensor, as they were asked for.
+        counted: The same with histograms.
+        channels: Statistics of channels; None until they are asked for.
+        ranges: Ranges by method and tensor, as they were asked for.
         moments: Second moments of layer inputs by node; None until a choice asks for them.
         rounded: Weights in integers by node, as they were asked for.
     """
 
     model: onnx.ModelProto
+    samples: tuple[Dataset, ...]
     changed: tuple[str, ...] = ()
-    observed: Observations | None = None
+    seen: dict[str, TensorStatistics] = field(default_factory=dict)
+    counted: dict[str, TensorStatistics] = field(default_factory=dict)
+    channels: dict[str, ChannelStatistics] | None = None
+    ranges: dict[RangeMethod, dict[str, Range]] = field(default_factory=dict)
     moments: dict[str, Moments] | None = None
     rounded: dict[tuple[WeightRange, Rounding], dict[str, QuantizedWeight]] = field(default_factory=dict)
 
@@ -82,7 +91,6 @@ class Candidates:
         types: Integer types.
         per_channel: Whether weights get a scale per output channel.
         data: Samples that statistics are taken from.
-        has_histograms: Whether a range method other than minmax may be asked for.
         keep_float: Node name -> why it stays float.
         progress: Called with (done, total) samples of the first pass.
     """
@@ -92,7 +100,6 @@ class Candidates:
     types: Int8Types
     per_channel: bool
     data: Dataset
-    has_histograms: bool
     keep_float: Mapping[str, str] = field(default_factory=dict)
     progress: Progress | None = None
     _floats: dict[tuple[bool, bool], _Float] = field(default_factory=dict)
@@ -109,14 +116,20 @@ class Candidates:
         """What equalization and smoothing change; empty where they find nothing to do."""
         return self._float(choice).changed
 
-    def build(self, choice: Choice) -> Candidate:
-        """The int8 model of `choice`."""
+    def build(self, choice: Choice, keep_float: Mapping[str, str] | None = None) -> Candidate:
+        """The int8 model of `choice`.
+
+        Args:
+            choice: How it is made.
+            keep_float: Further nodes that stay float, with the reason of each.
+        """
         from edgeopt.steps.quantize.write import Writer
 
         base = self._float(choice)
         intermediate = taken_apart(base.model, source=self.source)
         graph = intermediate.graph
-        placement = self._placed(graph)
+        kept = {**self.keep_float, **(keep_float or {})}
+        placement = self._placed(graph, kept)
         ranges = self.ranges(choice, placement)
         weights, shifts = self._weights(base, placement, choice)
         Writer(
@@ -130,26 +143,42 @@ class Candidates:
             weights=weights,
             bias_shift=shifts,
         ).write()
-        embeddings = quantize_embeddings(graph, keep_float=self.keep_float)
+        embeddings = quantize_embeddings(graph, keep_float=kept)
         model = put_together(intermediate, source=self.source)
         share_zero_points(model)
         return Candidate(model=model, placement=placement, ranges=ranges, embeddings=tuple(embeddings))
 
     def ranges(self, choice: Choice, placement: Placement) -> dict[str, Range]:
         """The range of each tensor that gets a scale of its own."""
-        observed = self._observe(self._float(choice))
+        base = self._float(choice)
+        known = base.ranges.setdefault(choice.range, {})
         roots = sorted({placement.root(name) for name in placement.tensors})
-        return {name: tensor_range(observed.tensors[name], choice.range, self.types) for name in roots}
+        missing = [name for name in roots if name not in known]
+        if missing:
+            seen = self._seen(base, missing, histograms=choice.range != "minmax")
+            known |= {name: tensor_range(seen[name], choice.range, self.types) for name in missing}
+        return {name: known[name] for name in roots}
 
     def learn(self, choice: Choice, data: Dataset) -> None:
         """Let ranges of `choice` span `data` too: what was held back for trials is calibration data all the same."""
-        base = self._float(choice)
-        observed = self._observe(base)
-        more = observe(base.model, list(observed.tensors), data, histograms=self.has_histograms)
-        base.observed = observed.merged(more)
+        base, histograms = self._float(choice), choice.range != "minmax"
+        kind = base.counted if histograms else base.seen
+        more = observe(base.model, list(kind), data, histograms=histograms).tensors
+        kind.update({name: seen.merged(more[name]) for name, seen in kind.items()})
+        base.samples = (*base.samples, data)
+        base.ranges.clear()
 
-    def _placed(self, graph: ir.Graph) -> Placement:
-        placement = place_for(graph, self.types, keep_float=self.keep_float)
+    def _seen(self, base: _Float, names: list[str], *, histograms: bool) -> dict[str, TensorStatistics]:
+        """Statistics of tensors over all samples seen so far, with histograms where asked for."""
+        kind = base.counted if histograms else base.seen
+        missing = [name for name in names if name not in kind]
+        for data in base.samples if missing else ():
+            found = observe(base.model, missing, data, histograms=histograms, progress=self.progress).tensors
+            kind.update({name: kind[name].merged(seen) if name in kind else seen for name, seen in found.items()})
+        return kind
+
+    def _placed(self, graph: ir.Graph, keep_float: Mapping[str, str] | None = None) -> Placement:
+        placement = place_for(graph, self.types, keep_float=self.keep_float if keep_float is None else keep_float)
         if not placement.nodes:
             raise Unsupported(
                 f"nothing in `{self.source}` runs on integers: {_first_reason(placement)}",
@@ -160,37 +189,33 @@ class Candidates:
     def _float(self, choice: Choice) -> _Float:
         key = (choice.equalize, choice.smooth)
         if key not in self._floats:
-            self._floats[key] = _Float(model=self.model) if key == (False, False) else self._rewritten(choice)
+            self._floats[key] = (
+                _Float(model=self.model, samples=(self.data,)) if key == (False, False) else self._rewritten(choice)
+            )
         return self._floats[key]
 
     def _rewritten(self, choice: Choice) -> _Float:
         intermediate = taken_apart(self.model, source=self.source)
         graph, changed = intermediate.graph, list[str]()
-        channels = self._observe(self._plain()).channels
+        channels = self._channels(graph)
         if choice.smooth:
             changed += smooth(graph, channels)
         if choice.equalize:
             changed += equalize(graph, channels, per_channel=self.per_channel)
-        return _Float(model=put_together(intermediate, source=self.source), changed=tuple(changed))
+        model = put_together(intermediate, source=self.source)
+        return _Float(model=model, samples=(self.data,), changed=tuple(changed))
 
-    def _plain(self) -> _Float:
-        return self._float(Choice())
-
-    def _observe(self, base: _Float) -> Observations:
-        """Statistics of what the placement reads, and of channels where the model is the plain one."""
-        if base.observed is None:
-            graph = taken_apart(base.model, source=self.source).graph
+    def _channels(self, graph: ir.Graph) -> dict[str, ChannelStatistics]:
+        """Statistics of channels of the model as it is, and in the same pass of what the placement reads."""
+        plain = self._float(Choice())
+        if plain.channels is None:
+            wanted = {**equalization_tensors(graph), **smoothing_tensors(graph)}
             placement = self._placed(graph)
-            channels = {**equalization_tensors(graph), **smoothing_tensors(graph)} if base is self._plain() else {}
-            base.observed = observe(
-                base.model,
-                sorted({placement.root(name) for name in placement.tensors}),
-                self.data,
-                histograms=self.has_histograms,
-                channels=channels,
-                progress=self.progress,
-            )
-        return base.observed
+            roots = sorted({placement.root(name) for name in placement.tensors})
+            found = observe(plain.model, roots, self.data, channels=wanted, progress=self.progress)
+            plain.seen.update(found.tensors)
+            plain.channels = found.channels
+        return plain.channels
 
     def _weights(
         self, base: _Float, placement: Placement, choice: Choice

@@ -69,17 +69,14 @@ class Wishes:
         fixed = {name: getattr(self, name) for name in _FIELDS if getattr(self, name) not in (None, "auto")}
         return replace(plain, **fixed)
 
-    def stages(self, *, can_equalize: bool, can_smooth: bool) -> list[list[dict[str, Any]]]:
-        """The alternatives to try, in order."""
+    def stages(self, *, can_equalize: bool, can_smooth: bool, can_clip_weights: bool) -> list[list[dict[str, Any]]]:
+        """The alternatives to try, stage by stage; only what can change anything."""
         stages: list[list[dict[str, Any]]] = [
             [{"smooth": True}] if self.smooth is None and can_smooth else [],
             [{"equalize": True}] if self.equalize is None and can_equalize else [],
             [{"range": method} for method in ("percentile", "entropy", "mse")] if self.range == "auto" else [],
-            [
-                {"weight_range": weight_range, "rounding": rounding}
-                for weight_range in (("minmax", "mse") if self.weight_range == "auto" else (self.weight_range,))
-                for rounding in (("nearest", "gptq") if self.rounding == "auto" else (self.rounding,))
-            ],
+            [{"weight_range": "mse"}] if self.weight_range == "auto" and can_clip_weights else [],
+            [{"rounding": "gptq"}] if self.rounding == "auto" else [],
             [{"correct_bias": True}] if self.correct_bias is None else [],
         ]
         return [stage for stage in stages if stage]

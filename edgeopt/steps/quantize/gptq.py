@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.quantize.blas import single_threaded
 from edgeopt.steps.quantize.moments import Moments
 from edgeopt.steps.quantize.rounding import (
     Integers,
@@ -39,6 +40,7 @@ _STRIDE = 64  # inputs rounded before their errors meet all later ones in one pr
 Singles = NDArray[np.float32]
 
 
+@single_threaded()
 def round_gptq(
     matrix: Matrix,
     scale: Matrix,

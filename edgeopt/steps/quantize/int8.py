@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.target import Target
+from edgeopt.errors import Unsupported
+from edgeopt.graph.batch import batch_size
+from edgeopt.graph.save import fits_one_message
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.candidates import Candidates
 from edgeopt.steps.quantize.choose import Choice, Tried, Wishes, choose
 from edgeopt.steps.quantize.doubts import calibration_doubts
+from edgeopt.steps.quantize.profile import PlacementByMeasurement, Prefer, float_where_slower
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
 from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
 from edgeopt.steps.quantize.types import int8_types
 
 if TYPE_CHECKING:
     import onnx
+
+
+_EIGHT_BITS = 127  # the largest integer
+_MEASURING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +38,16 @@ class Int8Static:
         per_channel: Whether weights get a scale per output channel.
         wishes: Which corrections the user fixed.
         keep_float: Node name -> why it stays float.
+        measures: Whether nodes that are slower in int8 on this machine are found and left float.
+        prefer: Under `size` that goes for nodes whose weights hardly count, under `latency` for all.
     """
 
     target: Target
     per_channel: bool = True
     wishes: Wishes = field(default_factory=Wishes)
     keep_float: Mapping[str, str] = field(default_factory=dict)
+    measures: bool = False
+    prefer: Prefer = "size"
 
     @property
     def takes_data(self) -> bool:
@@ -55,7 +67,8 @@ class Int8Static:
             Unsupported: Nothing in it runs on integers.
         """
         parts, types = parts_of(data), int8_types(self.target)
-        trials = 1 + sum(map(len, self.wishes.stages(can_equalize=True, can_smooth=True))) if parts.held_back else 0
+        stages = self._stages(can_equalize=True, can_smooth=True)
+        trials = 1 + sum(map(len, stages)) if parts.held_back and stages else 0
         work = _Work(progress=progress, fit=len(parts.fit), trials=trials) if progress else None
         candidates = Candidates(
             source=source,
@@ -63,14 +76,14 @@ class Int8Static:
             types=types,
             per_channel=self.per_channel,
             data=parts.fit,
-            has_histograms=self.wishes.range != "minmax",
             keep_float=self.keep_float,
             progress=work.within if work else None,
         )
         choice, tried = self._chosen(candidates, parts, work)
         if parts.held_back is not None:
             candidates.learn(choice, parts.held_back)
-        made = candidates.build(choice)
+        measured = self._measured(candidates, choice, data)
+        made = candidates.build(choice, measured.keep_float if measured else None)
         if work:
             work.end()
         return Made(
@@ -78,6 +91,7 @@ class Int8Static:
             facts={**types.as_json(), "per_channel": self.per_channel, "reason": types.reason},
             kept_float=made.placement.kept_float,
             details={
+                "placement": measured.as_json() if measured else None,
                 "embeddings": [table.as_json() for table in made.embeddings],
                 "corrections": {
                     **choice.as_json(),
@@ -89,16 +103,41 @@ class Int8Static:
             warnings=calibration_doubts(data, made.ranges),
         )
 
+    def _measured(self, candidates: Candidates, choice: Choice, data: Dataset) -> PlacementByMeasurement | None:
+        """What stays float since it is slower in int8 on this machine; None where nothing is measured."""
+        if not self.measures or not fits_one_message(candidates.model):
+            return None
+        size, is_fixed = batch_size(candidates.model)
+        feeds = next(data.batches(size if is_fixed else 1, is_filled=is_fixed))
+
+        def build(keep: Mapping[str, str]) -> onnx.ModelProto:
+            try:
+                return candidates.build(choice, keep).model
+            except Unsupported:  # nothing is left in int8
+                return candidates.model
+
+        found = float_where_slower(
+            candidates.model, build, feeds, budget_seconds=_MEASURING_SECONDS, prefer=self.prefer
+        )
+        return found if build(found.keep_float) is not candidates.model else replace(found, keep_float={})
+
+    def _stages(self, *, can_equalize: bool, can_smooth: bool) -> list[list[dict[str, Any]]]:
+        """Ranges of weights by squared error gain nothing at 8 bits and a scale per channel (docs/adr/0014)."""
+        is_coarse = not self.per_channel or int8_types(self.target).weight_limit < _EIGHT_BITS
+        return self.wishes.stages(can_equalize=can_equalize, can_smooth=can_smooth, can_clip_weights=is_coarse)
+
     def _chosen(self, candidates: Candidates, parts: Parts, work: _Work | None) -> tuple[Choice, tuple[Tried, ...]]:
         """What comes out best on the samples held back; the start where there are none."""
         start = self.wishes.start(per_channel=self.per_channel, has_trial=parts.held_back is not None)
         if parts.held_back is None:
             return start, ()
-        trial = Trial(candidates.model, parts.held_back)
-        stages = self.wishes.stages(
-            can_equalize=bool(candidates.changes_of(Choice(equalize=True))),
-            can_smooth=bool(candidates.changes_of(Choice(smooth=True))),
+        stages = self._stages(
+            can_equalize=self.wishes.equalize is None and bool(candidates.changes_of(Choice(equalize=True))),
+            can_smooth=self.wishes.smooth is None and bool(candidates.changes_of(Choice(smooth=True))),
         )
+        if not stages:
+            return start, ()
+        trial = Trial(candidates.model, parts.held_back)
 
         def score(one: Choice) -> float:
             found = trial.sqnr_db(candidates.build(one).model)

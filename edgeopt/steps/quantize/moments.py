@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgeopt.core.dataset import Dataset
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.activations import activations
+from edgeopt.steps.quantize.blas import single_threaded
 from edgeopt.steps.quantize.columns import Columns, drawn_columns
 from edgeopt.steps.quantize.layer import group_count, layer_matrix
 from edgeopt.steps.quantize.place import node_name
@@ -56,6 +57,7 @@ class Moments:
         return Moments(second=second.astype(np.float32), mean=np.zeros_like(self.mean), columns=self.columns)
 
 
+@single_threaded()
 def second_moments(
     model: onnx.ModelProto,
     nodes: Sequence[ir.Node],

@@ -4,72 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from math import prod
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
+from edgeopt.steps.quantize.kinds import KINDS, Kind, channel_axis, constant, node_name, result_of
+from edgeopt.steps.quantize.sizes import Rules, narrow_reason, pooling_reason, thin_reason
 from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Placement",
+    "Rules",
+    "channel_axis",
+    "constant",
+    "node_name",
+    "place",
+    "place_for",
+    "result_of",
+]
 
-class Kind(StrEnum):
-    """How ONNX Runtime runs an operator on integers."""
-
-    WEIGHTED = "weighted"  # activations times weights
-    COMPUTED = "computed"  # an integer kernel with a scale of its own for the output
-    CARRIED = "carried"  # moves or selects values: input and output share a scale
-    ABSORBED = "absorbed"  # a clamp that the range of its producer's output already performs
-
-
-# Operators for which ONNX Runtime's CPU provider fuses quantize/dequantize pairs into an integer kernel
-# (onnxruntime/core/optimizer/qdq_transformer, 1.32).
-KINDS: dict[str, Kind] = {
-    "Conv": Kind.WEIGHTED,
-    "Gemm": Kind.WEIGHTED,
-    "MatMul": Kind.WEIGHTED,
-    "Add": Kind.COMPUTED,
-    "Mul": Kind.COMPUTED,
-    "AveragePool": Kind.COMPUTED,
-    "GlobalAveragePool": Kind.COMPUTED,
-    "Concat": Kind.COMPUTED,
-    "LeakyRelu": Kind.COMPUTED,
-    "Sigmoid": Kind.COMPUTED,
-    "MaxPool": Kind.CARRIED,
-    "Reshape": Kind.CARRIED,
-    "Flatten": Kind.CARRIED,
-    "Transpose": Kind.CARRIED,
-    "Squeeze": Kind.CARRIED,
-    "Unsqueeze": Kind.CARRIED,
-    "Slice": Kind.CARRIED,
-    "Split": Kind.CARRIED,
-    "Relu": Kind.ABSORBED,
-    "Clip": Kind.ABSORBED,
-}
-# A convolution over few channels that sums fewer products than this per result is faster in float on x86: with 3
-# channels, 3x3 and 5x5 kernels run at 0.4 to 1.05x in int8, 7x7 at 0.97 to 1.3x (docs/results/thin-convolutions.md).
-_THIN_TERMS = 128
 # Their kernels write floats where nobody wants integers; those of all others write integers only.
 _FLOAT_WRITERS = frozenset({"Gemm", "MatMul"})
 # Left float without a word: they cost next to nothing, or are not part of the computation of values.
 _SILENT = frozenset({"Shape", "Constant", "Cast", "Identity", "Gather", "ConstantOfShape", "Range", "Dropout"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What stays float since int8 does not pay on the target (`edgeopt.steps.quantize.types.Int8Types` says why).
-
-    Attributes:
-        thin_channels: Dense convolutions over at most this many input channels.
-        narrow_channels: Depthwise convolutions of at most this many channels whose input is a float convolution's.
-        float_products: Products of two activations.
-    """
-
-    thin_channels: int = 0
-    narrow_channels: int = 0
-    float_products: bool = False
 
 
 @dataclass(slots=True)
@@ -93,7 +54,7 @@ class Placement:
     clamps: list[ir.Node] = field(default_factory=list)
     kept_float: dict[str, str] = field(default_factory=dict)
     asked_float: Mapping[str, str] = field(default_factory=dict)
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     forced: set[str] = field(default_factory=set)
 
     def root(self, name: str) -> str:
@@ -161,49 +122,6 @@ def _known_nodes(graph: ir.Graph, keep_float: Mapping[str, str]) -> Mapping[str,
     return keep_float
 
 
-def node_name(node: ir.Node) -> str:
-    """The node's name, or that of its first output where it has none."""
-    return node.name or str(node.outputs[0].name)
-
-
-def constant(value: ir.Value | None) -> bool:
-    """Whether a value is a weight or another constant of the graph."""
-    return value is not None and value.const_value is not None
-
-
-def channel_axis(node: ir.Node) -> int:
-    """Axis of output channels in the weight of a Conv, Gemm or MatMul."""
-    if node.op_type == "Conv":
-        return 0
-    if node.op_type == "Gemm" and "transB" in node.attributes and node.attributes["transB"].as_int():
-        return 0
-    return 1
-
-
-def result_of(node: ir.Node) -> ir.Value:
-    """The tensor that carries a node's result: behind the Relu or Clip that only this node feeds."""
-    output = node.outputs[0]
-    uses = list(output.uses())
-    if len(uses) == 1 and not output.is_graph_output() and _is_clamp_around_zero(uses[0].node):
-        return uses[0].node.outputs[0]
-    return output
-
-
-def _is_clamp_around_zero(node: ir.Node) -> bool:
-    """Whether a node clamps to a fixed range that holds zero, as every quantized range does."""
-    if KINDS.get(node.op_type) is not Kind.ABSORBED or node.op_type == "Relu":
-        return node.op_type == "Relu"
-    low, high = (_scalar(node.inputs[index]) if len(node.inputs) > index else 0.0 for index in (1, 2))
-    return low is not None and high is not None and low <= 0.0 <= high
-
-
-def _scalar(value: ir.Value | None) -> float | None:
-    """The number in a constant; 0 for a bound that is left out, None for one that is computed."""
-    if value is None:
-        return 0.0
-    return float(value.const_value.numpy().reshape(-1)[0]) if value.const_value is not None else None
-
-
 def _place_weighted(node: ir.Node, placement: Placement) -> str:
     data, weight = node.inputs[0], node.inputs[1]
     if data is None or weight is None or constant(data):
@@ -212,7 +130,11 @@ def _place_weighted(node: ir.Node, placement: Placement) -> str:
         return "its input is not float32"
     if not constant(weight):
         return _place_product_of_activations(node, placement)
-    reason = _weight_reason(node, weight) or _thin_reason(node, weight, placement) or _narrow_reason(node, placement)
+    reason = (
+        _weight_reason(node, weight)
+        or thin_reason(node, weight, placement.rules)
+        or narrow_reason(node, placement.rules, placement.nodes)
+    )
     if reason:
         return reason
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -246,39 +168,6 @@ def _weight_reason(node: ir.Node, weight: ir.Value) -> str:
     return ""
 
 
-def _thin_reason(node: ir.Node, weight: ir.Value, placement: Placement) -> str:
-    if node.op_type != "Conv" or _group(node) != 1 or weight.const_value is None:
-        return ""
-    channels, *kernel = (int(length) for length in weight.const_value.shape.numpy()[1:])
-    is_thin = channels <= placement.rules.thin_channels and channels * prod(kernel) < _THIN_TERMS
-    return f"its {channels} input channel(s) are too few for int8 to pay" if is_thin and not _is_pooled(node) else ""
-
-
-def _narrow_reason(node: ir.Node, placement: Placement) -> str:
-    channels = _group(node)
-    if node.op_type != "Conv" or not 1 < channels <= placement.rules.narrow_channels:
-        return ""
-    producer = node.inputs[0].producer() if node.inputs[0] is not None else None
-    while producer is not None and KINDS.get(producer.op_type) is Kind.ABSORBED and producer.inputs[0] is not None:
-        producer = producer.inputs[0].producer()
-    if producer is None or producer.op_type != "Conv" or producer in placement.nodes:
-        return ""
-    return f"its input is float, and its {channels} channels alone are too few for int8 to pay"
-
-
-def _group(node: ir.Node) -> int:
-    return int(node.attributes["group"].as_int()) if "group" in node.attributes else 1
-
-
-def _is_pooled(node: ir.Node) -> bool:
-    """Whether a MaxPool reads the result.
-
-    ONNX Runtime moves the rounding behind a MaxPool before it, and pools bytes that no integer convolution laid out by
-    channels last at a sixth of the speed: 4.2 ms after a float convolution, 0.67 ms after an integer one.
-    """
-    return any(use.node.op_type == "MaxPool" for use in result_of(node).uses())
-
-
 def _place_product_of_activations(node: ir.Node, placement: Placement) -> str:
     if node.op_type != "MatMul":
         return "its weight is not a constant"
@@ -300,6 +189,8 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
         return "its inputs are not float32"
     if not all(value.name in placement.tensors for value in values):
         return "its inputs are float, so integers would not pay"
+    if reason := pooling_reason(node):
+        return reason
     if _reads_forced(node, placement):
         placement.forced.add(str(result_of(node).name))
     placement.nodes.append(node)

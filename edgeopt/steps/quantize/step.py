@@ -21,6 +21,7 @@ from edgeopt.steps.quantize.half import Half, IoType, require_float32
 from edgeopt.steps.quantize.int4 import BLOCK_SIZES, Int4Weights
 from edgeopt.steps.quantize.int8 import Int8Static
 from edgeopt.steps.quantize.prepare import prepared
+from edgeopt.steps.quantize.profile import Prefer
 from edgeopt.steps.quantize.scheme import Made, Scheme
 
 SchemeName = Literal["auto", "int8", "int8-dynamic", "int4-weights", "fp16"]
@@ -30,16 +31,18 @@ RoundingOption = Literal["auto", "nearest", "gptq", "adaround"]
 _BY_USER = "the user keeps it float"
 
 # option -> schemes that read it; elsewhere it must stay as it is by default
-_STATIC = ("auto", "int8")
+STATIC = ("auto", "int8")
 _READ_BY: dict[str, tuple[str, ...]] = {
-    "per_channel": (*_STATIC, "int8-dynamic"),
-    "range": _STATIC,
-    "equalize": _STATIC,
-    "smooth": _STATIC,
-    "weight_range": _STATIC,
-    "rounding": (*_STATIC, "int4-weights"),
-    "bias_correction": _STATIC,
-    "keep_float": _STATIC,
+    "per_channel": (*STATIC, "int8-dynamic"),
+    "range": STATIC,
+    "equalize": STATIC,
+    "smooth": STATIC,
+    "weight_range": STATIC,
+    "rounding": (*STATIC, "int4-weights"),
+    "bias_correction": STATIC,
+    "keep_float": STATIC,
+    "measured": STATIC,
+    "prefer": get_args(SchemeName),
     "block_size": ("int4-weights",),
     "io": ("fp16",),
 }
@@ -63,6 +66,8 @@ class Quantize:
         rounding: How weights are rounded.
         bias_correction: Whether biases make up for the mean error of rounded weights.
         keep_float: Names of nodes that stay float.
+        measured: Whether nodes that are slower in int8 on this machine are found by running them, and stay float.
+        prefer: What stays float by measurement: under `size` nodes whose weights hardly count, under `latency` all.
         block_size: Weights that share a scale under int4-weights: 16, 32, 64, 128 or 256.
         io: Type of float inputs and outputs under fp16.
     """
@@ -78,6 +83,8 @@ class Quantize:
     rounding: RoundingOption = "auto"
     bias_correction: bool | None = None
     keep_float: tuple[str, ...] = ()
+    measured: bool = False
+    prefer: Prefer = "size"
     block_size: int = 32
     io: IoType = "float32"
 
@@ -88,6 +95,7 @@ class Quantize:
             ("weight_range", get_args(WeightRangeOption)),
             ("rounding", get_args(RoundingOption)),
             ("io", get_args(IoType)),
+            ("prefer", get_args(Prefer)),
         ):
             value = getattr(self, option)
             if value not in choices:
@@ -96,8 +104,9 @@ class Quantize:
         self._require_own_options()
 
     def _require_types(self) -> None:
-        if not isinstance(self.per_channel, bool):
-            raise InputError(f"`per_channel` of quantize is `{self.per_channel}`", hint="write true or false")
+        for option in ("per_channel", "measured"):
+            if not isinstance(getattr(self, option), bool):
+                raise InputError(f"`{option}` of quantize is `{getattr(self, option)}`", hint="write true or false")
         for option in ("equalize", "smooth", "bias_correction"):
             if not isinstance(getattr(self, option), bool | None):
                 raise InputError(
@@ -106,6 +115,11 @@ class Quantize:
                 )
         if not isinstance(self.target, str):
             raise InputError(f"`target` of quantize is `{self.target}`", hint="name one of `edgeopt targets list`")
+        if self.measured and self.target != HOST:
+            raise InputError(
+                f"`measured` of quantize does not go with target `{self.target}`: it is not this machine",
+                hint="leave it out, or quantize on the device itself",
+            )
         given: Any = self.keep_float  # a recipe's tables give what they like
         if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
             raise InputError(f"`keep_float` of quantize is `{self.keep_float}`", hint='write a list: ["node", ...]')
@@ -152,7 +166,14 @@ class Quantize:
             correct_bias=self.bias_correction,
         )
         kept = dict.fromkeys(self.keep_float, _BY_USER)
-        return Int8Static(target=target, per_channel=self.per_channel, wishes=wishes, keep_float=kept)
+        return Int8Static(
+            target=target,
+            per_channel=self.per_channel,
+            wishes=wishes,
+            keep_float=kept,
+            measures=self.measured,
+            prefer=self.prefer,
+        )
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the model `output` from the float model `source`, calibrated on `data` where the scheme needs it.

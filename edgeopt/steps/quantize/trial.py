@@ -18,9 +18,9 @@ from edgeopt.steps.quantize.doubts import calibration_failure
 if TYPE_CHECKING:
     import onnx
 
-# One sample in four is held back, and at most so many: more would not change which of two candidates is better.
-_HELD_BACK_SHARE = 4
-_MOST_HELD_BACK = 64
+# Every second sample is held back, and at most so many. Nothing is lost by it: ranges span all samples in the end.
+_HELD_BACK_SHARE = 2
+_MOST_HELD_BACK = 100
 _FEWEST_SAMPLES = 8
 _SQUASHING = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})
 _IDENTICAL_DB = 150.0  # more than float32 rounding leaves
@@ -41,7 +41,7 @@ class Parts:
 
 
 def parts_of(data: Dataset) -> Parts:
-    """Hold back every fourth sample, spread evenly; none of fewer than eight."""
+    """Hold back every second sample, spread evenly; none of fewer than eight."""
     if len(data) < _FEWEST_SAMPLES:
         return Parts(fit=data, held_back=None)
     count = min(len(data) // _HELD_BACK_SHARE, _MOST_HELD_BACK)

@@ -20,6 +20,7 @@ from edgeopt.steps.quantize.affine import (
     weight_scale,
 )
 from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name
+from edgeopt.steps.quantize.shield import shield_float_nodes
 from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Writer:
             self._drop_clamp(node)
         for name, value in self.placement.tensors.items():
             self._write_pair(value, self.parameters[self.placement.root(name)])
+        shield_float_nodes(self.graph, self.placement.nodes)
         self._drop_unused_constants()
 
     def _write_weight(self, node: ir.Node) -> None:

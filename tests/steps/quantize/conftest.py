@@ -78,13 +78,40 @@ def quantize_model(save_model: Callable[..., Path]) -> Callable[..., Quantized]:
 def place_model() -> Callable[..., Placement]:
     """The placement for a model in memory, not folded."""
 
-    def placed(model: Any, thin_channels: int = 0) -> Placement:
+    def placed(model: Any, thin_channels: int = 0, **options: Any) -> Placement:
         import onnx_ir as ir
 
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-        return place(ir.serde.deserialize_model(inferred).graph, thin_channels=thin_channels)
+        return place(ir.serde.deserialize_model(inferred).graph, thin_channels=thin_channels, **options)
 
     return placed
+
+
+@pytest.fixture
+def int8_of() -> Callable[..., Any]:
+    """Makes an int8 model with the types of this machine and without its rules of size; `keep` stays float."""
+
+    def made(model: Any, feeds: Any, keep: Any = None) -> Any:
+        import onnx_ir as ir
+        from edgeopt.steps.quantize.calibrate import calibrate_minmax
+
+        from edgeopt.core.target import host_target
+        from edgeopt.steps.quantize.affine import activation_parameters
+        from edgeopt.steps.quantize.types import int8_types
+        from edgeopt.steps.quantize.write import Writer
+
+        types, intermediate = int8_types(host_target()), ir.serde.deserialize_model(model)
+        placement = place(intermediate.graph, keep_float=keep)
+        count = len(next(iter(feeds.values())))
+        data = Dataset(inputs=feeds, source="feeds", indices=np.arange(count))
+        ranges = calibrate_minmax(model, sorted({placement.root(name) for name in placement.tensors}), data)
+        parameters = {name: activation_parameters(found.low, found.high, types) for name, found in ranges.items()}
+        Writer(
+            graph=intermediate.graph, placement=placement, parameters=parameters, types=types, per_channel=True
+        ).write()
+        return ir.serde.serialize_model(intermediate)
+
+    return made
 
 
 @pytest.fixture

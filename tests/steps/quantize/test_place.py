@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edgeopt.steps.quantize.place import KINDS, Kind
+from edgeopt.core.profiles import load_target
+from edgeopt.errors import InputError
+from edgeopt.steps.quantize.place import KINDS, Kind, place_for
+from edgeopt.steps.quantize.types import int8_types
 
 node = helper.make_node
 
@@ -359,6 +362,177 @@ def test_a_node_of_another_domain_is_left_alone(net, place_model):
 
     assert found.clamps == []
     assert found.kept_float["theirs"] == "ONNX Runtime has no faster integer kernel for Relu"
+
+
+def test_a_stem_with_a_wide_window_is_not_thin(net, place_model):
+    """Three channels under 7x7 are 147 products per result, enough for an integer dot product."""
+    found = place_model(net([conv("x", "y")], shape=(3, 8, 8), w=constant(4, 3, 7, 7)), 3)
+
+    assert found.kept_float == {}
+
+
+def test_a_thin_convolution_before_a_pool_runs_on_integers(net, place_model):
+    nodes = [
+        conv("x", "c"),
+        node("Relu", ["c"], ["r"], name="relu"),
+        node("MaxPool", ["r"], ["m"], name="pool", kernel_shape=[2, 2]),
+        conv("m", "y", weight="v", name="next"),
+    ]
+
+    found = place_model(net(nodes, shape=(3, 8, 8), w=constant(4, 3, 3, 3), v=W), 3)
+
+    assert names(found.nodes) == ["conv", "pool", "next"]
+
+
+def test_a_pool_of_floats_stays_float_also_before_an_integer_node(net, place_model):
+    nodes = [node("MaxPool", ["x"], ["m"], name="pool", kernel_shape=[2, 2]), conv("m", "y")]
+
+    found = place_model(net(nodes, w=W))
+
+    assert found.kept_float == {"pool": "its input is float"}
+    assert list(found.tensors) == ["m", "y"]
+
+
+@pytest.mark.parametrize(("kernel", "is_kept"), [([8, 8], False), ([4, 4], False), ([2, 2], True)])
+def test_an_average_of_windows_stays_float_unless_they_are_few(net, place_model, kernel, is_kept):
+    pool = node("AveragePool", ["c"], ["y"], name="pool", kernel_shape=kernel, strides=kernel)
+
+    kept = place_model(net([conv("x", "c"), pool], w=W)).kept_float
+
+    assert kept == ({"pool": "the integer kernel pools slower than the float one"} if is_kept else {})
+
+
+@pytest.mark.parametrize(("narrow", "is_kept"), [(4, True), (3, False), (0, False)])
+def test_a_narrow_depthwise_convolution_behind_a_float_one_stays_float(net, place_model, narrow, is_kept):
+    nodes = [
+        conv("x", "c", name="stem"),
+        node("Relu", ["c"], ["r"], name="relu"),
+        conv("r", "d", weight="d_w", name="depthwise", group=4),
+        conv("d", "y", name="next", weight="v"),
+    ]
+    weights = {"w": constant(4, 3, 3, 3), "d_w": constant(4, 1, 3, 3), "v": W}
+
+    found = place_model(net(nodes, shape=(3, 8, 8), **weights), 3, narrow_channels=narrow)
+
+    assert ("depthwise" in found.kept_float) == is_kept
+    assert list(found.tensors) == (["d", "y"] if is_kept else ["r", "d", "y"])
+
+
+def test_a_narrow_depthwise_convolution_behind_an_integer_one_runs_on_integers(net, place_model):
+    nodes = [conv("x", "c"), conv("c", "y", weight="v", name="depthwise", group=4)]
+
+    found = place_model(net(nodes, w=W, v=constant(4, 1, 3, 3)), narrow_channels=64)
+
+    assert names(found.nodes) == ["conv", "depthwise"]
+
+
+def test_a_product_of_activations_stays_float_where_the_target_says_so(net, place_model):
+    nodes = [node("Abs", ["x"], ["t"], name="abs"), node("MatMul", ["x", "t"], ["y"], name="matmul")]
+
+    found = place_model(net(nodes), float_products=True)
+
+    assert found.kept_float["matmul"] == "both its inputs are activations, so integers would not pay"
+    assert found.tensors == {}
+
+
+def test_a_dense_layer_writes_floats_where_only_floats_are_read(net, place_model):
+    """As in a transformer: Gemm -> sum with the layer norm -> layer norm -> Gemm."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["p"], name="first"),
+        node("Add", ["p", "x"], ["s"], name="residual"),
+        node("LayerNormalization", ["s", "gain"], ["n"], name="norm"),
+        node("MatMul", ["n", "w"], ["y"], name="second"),
+    ]
+
+    found = place_model(net(nodes, shape=(7, 4), w=constant(4, 4), gain=constant(4)))
+
+    assert names(found.nodes) == ["first", "second"]
+    assert list(found.tensors) == ["x", "n"]
+    assert found.kept_float["residual"] == "no integer node reads its result, so integers would not pay"
+
+
+def test_a_sum_of_dense_layers_runs_on_integers_where_integers_read_it(net, place_model):
+    nodes = [
+        node("Gemm", ["x", "w"], ["a"], name="left"),
+        node("Gemm", ["x", "v"], ["b"], name="right"),
+        node("Add", ["a", "b"], ["s"], name="add"),
+        node("Gemm", ["s", "w"], ["y"], name="last"),
+    ]
+
+    found = place_model(net(nodes, shape=(4,), w=constant(4, 4), v=constant(4, 4)))
+
+    assert names(found.nodes) == ["left", "right", "add", "last"]
+    assert list(found.tensors) == ["x", "a", "b", "s"]
+
+
+def test_a_relu_of_a_result_that_is_not_rounded_stays(net, place_model):
+    nodes = [
+        node("Gemm", ["x", "w"], ["a"], name="gemm"),
+        node("Relu", ["a"], ["r"], name="relu"),
+        node("Softmax", ["r"], ["y"], name="soft"),
+    ]
+
+    found = place_model(net(nodes, shape=(4,), w=constant(4, 4)))
+
+    assert found.clamps == []
+    assert found.kept_float["relu"] == "its result is not rounded, so no range performs it"
+
+
+def test_every_part_of_a_split_is_rounded_where_one_is_read_by_integers(net, place_model):
+    nodes = [
+        conv("x", "c"),
+        node("Split", ["c"], ["a", "b"], name="split", axis=1),
+        conv("a", "y", weight="v", name="next"),
+        node("Softmax", ["b"], ["z"], name="soft"),
+    ]
+
+    found = place_model(net(nodes, outputs=("y", "z"), w=W, v=constant(4, 2, 3, 3)))
+
+    assert names(found.nodes) == ["conv", "split", "next"]
+    assert {"a", "b"} <= set(found.tensors)
+
+
+def test_nodes_are_kept_float_as_asked_with_the_reason_given(net, place_model):
+    nodes = [conv("x", "c", name="first"), conv("c", "d", name="second"), conv("d", "y", name="third")]
+
+    found = place_model(net(nodes, w=W), keep_float={"second": "the output loses 3 dB by it"})
+
+    assert names(found.nodes) == ["first", "third"]
+    assert found.kept_float == {"second": "the output loses 3 dB by it"}
+
+
+def test_a_carrier_kept_float_as_asked_stays_so_before_an_integer_node(net, place_model):
+    nodes = [node("Transpose", ["x"], ["t"], name="turn", perm=[0, 1, 3, 2]), conv("t", "y")]
+
+    found = place_model(net(nodes, w=W), keep_float={"turn": "asked"})
+
+    assert found.kept_float == {"turn": "asked"}
+    assert list(found.tensors) == ["t", "y"]
+
+
+def test_a_node_without_a_name_is_kept_float_by_that_of_its_output(net, place_model):
+    found = place_model(net([node("Conv", ["x", "w"], ["y"])], w=W), keep_float={"y": "asked"})
+
+    assert (found.nodes, found.kept_float) == ([], {"y": "asked"})
+
+
+def test_a_node_to_keep_float_that_is_not_there_is_refused_with_near_names(net, place_model):
+    with pytest.raises(InputError, match="the model has no node `con1` to keep float") as caught:
+        place_model(net([conv("x", "y", name="conv1")], w=W), keep_float={"con1": "asked"})
+
+    assert caught.value.hint == "did you mean `conv1`?"
+
+
+def test_the_rules_of_a_processor_are_its_types(net, place_model):
+    import onnx
+    import onnx_ir as ir
+
+    model = net([conv("x", "y")], shape=(3, 8, 8), w=constant(4, 3, 3, 3))
+    graph = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(model)).graph
+
+    assert "conv" in place_for(graph, int8_types(load_target("x86-64-vnni"))).kept_float
+    assert place_for(graph, int8_types(load_target("rpi4"))).kept_float == {}
+    assert "conv" in place_for(graph, int8_types(load_target("rpi4")), keep_float={"conv": "asked"}).kept_float
 
 
 def test_every_kind_of_operator_has_a_rule():

@@ -369,3 +369,15 @@ def test_a_float_branch_reads_what_the_integers_before_it_give(small_models, qua
         before, after = (outputs_of(found, feeds)["y"] for found in (model, made.model))
         assert np.abs(after - before).max() < 0.1
     assert made.kept_float["if"] == "ONNX Runtime has no faster integer kernel for If"
+
+
+def test_float_nodes_read_what_float_nodes_computed_unrounded(net, quantize_model):
+    nodes = [
+        node("Abs", ["x"], ["a"], name="abs"),
+        node("MatMul", ["a", "w"], ["p"], name="product"),
+        node("Add", ["p", "a"], ["y"], name="residual"),
+    ]
+    graph = quantize_model(net(nodes, shape=(7, 4), w=constant(4, 4))).model.graph
+
+    (residual,) = [found for found in graph.node if found.op_type == "Add"]
+    assert "a" in residual.input
