@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.quantize.blas import single_threaded
 from edgeopt.steps.quantize.blockwise import LEVELS, Blocks, Floats
 from edgeopt.steps.quantize.moments import Moments
 
@@ -34,6 +35,11 @@ def round_blocks(weight: Floats, blocks: Blocks, moments: Moments) -> Blocks:
         blocks: The same rounded to the nearest.
         moments: Of the inputs, one per row.
     """
+    with single_threaded():
+        return _round_blocks(weight, blocks, moments)
+
+
+def _round_blocks(weight: Floats, blocks: Blocks, moments: Moments) -> Blocks:
     target = np.asarray(weight.T, dtype=np.float64)
     scale, point = _per_row(blocks.scale, blocks), _per_row(blocks.zero_point, blocks)
     nearest = blocks.integers.reshape(len(target), -1)[:, : blocks.rows].astype(np.float64)

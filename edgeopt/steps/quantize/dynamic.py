@@ -8,6 +8,7 @@ graph; it makes a ConvInteger of a convolution, which runs at 0.08 to 0.3x of fl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,10 +40,12 @@ class Int8Dynamic:
     Attributes:
         target: The device that it is for. Activations are uint8 on any: ONNX knows no other dynamic type.
         per_channel: One scale per column of a weight; otherwise one per weight.
+        keep_float: Node name -> why it stays float.
     """
 
     target: Target
     per_channel: bool = True
+    keep_float: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def takes_data(self) -> bool:
@@ -58,16 +61,16 @@ class Int8Dynamic:
         """The model with MatMulInteger in the place of its products (see `Scheme.make`).
 
         Raises:
-            InputError: The model cannot be taken apart.
+            InputError: A node to keep float is not there, or the model cannot be taken apart.
             Unsupported: It has no matrix product with a constant weight.
         """
         del data  # nothing is calibrated
         intermediate = taken_apart(model, source=source)
         graph = intermediate.graph
-        products = find_products(graph, convolution_reason=_CONVOLUTION)
+        products = find_products(graph, convolution_reason=_CONVOLUTION, keep_float=self.keep_float)
         if not products.nodes:
             raise nothing_to_do(products, source, "can run with dynamic ranges")
-        tables = quantize_embeddings(graph)
+        tables = quantize_embeddings(graph, keep_float=self.keep_float)
         writer = _Writer(graph=graph, limit=int8_types(self.target).weight_limit, axis=1 if self.per_channel else None)
         for number, node in enumerate(products.nodes, start=1):
             writer.write(node)

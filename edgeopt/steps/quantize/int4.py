@@ -8,7 +8,7 @@ bit by bit in the same packing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,11 +51,13 @@ class Int4Weights:
         target: The device that it is for.
         block_size: Weights that share a scale, one of `BLOCK_SIZES`.
         rounding: `nearest`, or `gptq` by calibration samples; `auto` tries `gptq` where there are samples.
+        keep_float: Node name -> why it stays float.
     """
 
     target: Target
     block_size: int = 32
     rounding: Rounding | Literal["auto"] = "auto"
+    keep_float: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.rounding == "adaround":
@@ -78,14 +80,14 @@ class Int4Weights:
         """The model with MatMulNBits in the place of its products (see `Scheme.make`).
 
         Raises:
-            InputError: The model cannot be taken apart, or fails on the data.
+            InputError: A node to keep float is not there, or the model cannot be taken apart, or fails on the data.
             Unsupported: It has no matrix product with a constant weight.
         """
         intermediate = taken_apart(model, source=source)
-        products = find_products(intermediate.graph, convolution_reason=_CONVOLUTION)
+        products = find_products(intermediate.graph, convolution_reason=_CONVOLUTION, keep_float=self.keep_float)
         if not products.nodes:
             raise nothing_to_do(products, source, "runs on 4-bit weights")
-        tables = quantize_embeddings(intermediate.graph)
+        tables = quantize_embeddings(intermediate.graph, keep_float=self.keep_float)
         arrays = {_weight_name(node): array_of(node.inputs[1]) for node in products.nodes}
         blocks = {name: quantize_blocks(array, self.block_size) for name, array in arrays.items()}
         is_learnt = self.takes_data and len(data) > 0

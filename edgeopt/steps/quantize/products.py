@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from edgeopt.errors import Unsupported
 from edgeopt.graph.rewrite.values import free_value_name, new_constant, replace_node
-from edgeopt.steps.quantize.place import constant, node_name
+from edgeopt.steps.quantize.place import constant, known_nodes, node_name
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -34,21 +35,26 @@ class Products:
     kept_float: dict[str, str] = field(default_factory=dict)
 
 
-def find_products(graph: ir.Graph, *, convolution_reason: str) -> Products:
+def find_products(graph: ir.Graph, *, convolution_reason: str, keep_float: Mapping[str, str] | None = None) -> Products:
     """The products of `graph`, with each Gemm that has a constant weight split, in place, into MatMul and Add.
 
     Args:
         graph: The folded graph.
         convolution_reason: Why convolutions stay float.
+        keep_float: Name of a node -> why it stays float whatever it is.
+
+    Raises:
+        InputError: `keep_float` names a node that the graph has not.
     """
     import onnx_ir as ir
 
+    asked = known_nodes(graph, keep_float or {})
     kept_float: dict[str, str] = {}
     nodes: list[ir.Node] = []
     for node in list(graph):
         if node.domain not in _DOMAINS or node.op_type not in ("MatMul", "Gemm", *_CONVOLUTIONS):
             continue
-        reason = convolution_reason if node.op_type in _CONVOLUTIONS else _reason(node)
+        reason = asked.get(node_name(node)) or (convolution_reason if node.op_type in _CONVOLUTIONS else _reason(node))
         if reason:
             kept_float[node_name(node)] = reason
         else:

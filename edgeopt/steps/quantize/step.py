@@ -40,7 +40,6 @@ _READ_BY: dict[str, tuple[str, ...]] = {
     "weight_range": STATIC,
     "rounding": (*STATIC, "int4-weights"),
     "bias_correction": STATIC,
-    "keep_float": STATIC,
     "measured": STATIC,
     "prefer": get_args(SchemeName),
     "block_size": ("int4-weights",),
@@ -150,13 +149,13 @@ class Quantize:
         return self._scheme().needs_data
 
     def _scheme(self) -> Scheme:
-        target = load_target(self.target)
+        target, kept = load_target(self.target), dict.fromkeys(self.keep_float, _BY_USER)
         if self.scheme == "int8-dynamic":
-            return Int8Dynamic(target=target, per_channel=self.per_channel)
+            return Int8Dynamic(target=target, per_channel=self.per_channel, keep_float=kept)
         if self.scheme == "int4-weights":
-            return Int4Weights(target=target, block_size=self.block_size, rounding=self.rounding)
+            return Int4Weights(target=target, block_size=self.block_size, rounding=self.rounding, keep_float=kept)
         if self.scheme == "fp16":
-            return Half(target=target, io=self.io)
+            return Half(target=target, io=self.io, keep_float=kept)
         wishes = Wishes(
             equalize=self.equalize,
             smooth=self.smooth,
@@ -165,7 +164,6 @@ class Quantize:
             rounding=self.rounding,
             correct_bias=self.bias_correction,
         )
-        kept = dict.fromkeys(self.keep_float, _BY_USER)
         return Int8Static(
             target=target,
             per_channel=self.per_channel,

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgeopt.core.dataset import no_samples
-from edgeopt.errors import Unsupported
+from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.quantization import quantization_state
 
 
@@ -207,3 +207,16 @@ def test_tokens_stay_integers(small_models, dynamic):
 
     assert made.model.graph.input[0].type.tensor_type.elem_type == TensorProto.INT64
     onnx.checker.check_model(made.model, full_check=True)
+
+
+def test_a_node_that_the_user_keeps_float_stays_so(small_models, dynamic):
+    made = dynamic(small_models.attention(), keep_float=("query", "embedding"))
+
+    assert made.operators.count("MatMulInteger") == 3
+    assert made.kept_float["query"] == "the user keeps it float"
+    assert made.report.details["embeddings"] == []
+
+
+def test_a_node_to_keep_float_that_is_not_there_is_refused(small_models, dynamic):
+    with pytest.raises(InputError, match="`qery`"):
+        dynamic(small_models.attention(), keep_float=("qery",))

@@ -12,7 +12,7 @@ from edgeopt.graph.quantization import quantization_state
 @pytest.fixture
 def half(quantize_model):
     """Makes an fp16 model from one in memory."""
-    return lambda model, **options: quantize_model(model, **{"scheme": "fp16", "target": "host", **options})
+    return lambda model, **options: quantize_model(model, **{"scheme": "fp16", "target": "rpi5", **options})
 
 
 def types_of(values):
@@ -89,6 +89,22 @@ def test_a_few_tiny_weights_among_many_are_not_warned_of(small_models, half):
     )
 
     assert half(model).report.warnings == ()
+
+
+@pytest.mark.parametrize(("target", "is_told"), [("rpi5", False), ("rpi4", True), ("x86-64-vnni", True)])
+def test_a_target_that_computes_in_float32_all_the_same_is_warned_of(small_models, half, target, is_told):
+    told = half(small_models.mlp(), target=target).report.warnings
+
+    assert [f"`{target}` has no float16 kernels" in line for line in told] == [True] * is_told
+
+
+def test_a_node_that_the_user_keeps_float_has_float32_weights(small_models, half, sqnr_of):
+    made = half(small_models.attention(), keep_float=("query",))
+
+    query = next(node for node in made.model.graph.node if node.name == "query")
+    assert made.constant(query.input[1]).dtype == np.float32
+    assert made.kept_float == {"query": "the user keeps it float"}
+    assert sqnr_of(made)["scores"] > 50
 
 
 def test_a_float16_model_is_refused(small_models, half):

@@ -196,7 +196,7 @@ def test_auto_tries_gptq_on_samples_held_back_and_says_so(small_models, int4):
     assert tried["change"] == {"rounding": "gptq"}
     assert tried["kept"]
     assert tried["sqnr_after_db"] > tried["sqnr_before_db"] + 5
-    assert details["corrections"]["held_back"] == 64
+    assert 0 < details["corrections"]["held_back"] < 256
 
 
 def test_auto_keeps_the_nearest_where_gptq_is_no_better(small_models, int4):
@@ -241,3 +241,16 @@ def test_a_large_embedding_goes_to_int8_beside_4_bit_products(small_models, int4
     made = int4(small_models.attention())
 
     assert [entry["table"] for entry in made.report.details["embeddings"]] == ["table"]
+
+
+def test_a_node_that_the_user_keeps_float_stays_so(small_models, int4):
+    made = int4(small_models.attention(), keep_float=("query", "embedding"))
+
+    assert made.operators.count("MatMulNBits") == 3
+    assert made.kept_float["query"] == "the user keeps it float"
+    assert made.report.details["embeddings"] == []
+
+
+def test_a_node_to_keep_float_that_is_not_there_is_refused(small_models, int4):
+    with pytest.raises(InputError, match="`qery`"):
+        int4(small_models.attention(), keep_float=("qery",))
