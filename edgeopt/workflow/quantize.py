@@ -321,8 +321,8 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     comparison = timing.comparisons[0]
     is_slower = comparison.verdict == "slower" or (prefer == "latency" and comparison.ratio < 1)
     name = str(result.step.details["scheme"]["name"])
-    told = _latency_warnings(timing, _made(result), name, prefer) if is_slower else []
-    warnings = [*result.warnings, *timing.warnings, *told]
+    slow = _latency_warnings(timing, _made(result), name, prefer) if is_slower else []
+    warnings = [*result.warnings, *timing.warnings, *slow]
     result = replace(result, timing=timing, warnings=tuple(warnings))
     if not is_slower or prefer != "latency":
         return result

@@ -7,7 +7,7 @@ squared error every possible rounding makes: E|dW x|^2 = tr(dW E[x x^T] dW^T).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -156,3 +156,27 @@ def _kernel(node: ir.Node) -> tuple[int, ...]:
 def _input_name(node: ir.Node) -> str:
     assert node.inputs[0] is not None
     return str(node.inputs[0].name)
+
+
+def shared_moments(nodes: Sequence[ir.Node], moments: Mapping[str, Moments]) -> dict[str, Moments]:
+    """`moments` by node, those of nodes that read one weight pooled: it is rounded once, for all of them.
+
+    Nodes that read one weight in different ways, as a Gemm and its transpose, keep their own.
+    """
+    readers: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for node in nodes:
+        found, weight = moments.get(node_name(node)), node.inputs[1]
+        if found is not None and weight is not None:
+            readers.setdefault((str(weight.name), found.second.shape), []).append(node_name(node))
+    return {name: pooled([moments[one] for one in names]) for names in readers.values() for name in names}
+
+
+def pooled(parts: Sequence[Moments]) -> Moments:
+    """The moments of all columns of `parts`, which are of one shape."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = sum(part.columns for part in parts)
+    shares = [part.columns / max(1, columns) for part in parts]
+    second = sum((part.second * np.float32(share) for part, share in zip(parts, shares, strict=True)), np.float32(0))
+    mean = sum((part.mean * share for part, share in zip(parts, shares, strict=True)), np.float64(0))
+    return Moments(second=np.asarray(second), mean=np.asarray(mean), columns=columns)
