@@ -110,7 +110,7 @@ class SmallModels:
         generator = np.random.default_rng(8)
         constants = _weights(generator, query=(40, 40), key=(40, 40), value=(40, 40), dense=(3, 40), bias=(3,))
         constants += _constants(
-            table=generator.standard_normal((120, 40)).astype(np.float32), last=np.int64(5), root=np.float32(40**0.5),
+            table=generator.standard_normal((500, 40)).astype(np.float32), last=np.int64(5), root=np.float32(40**0.5),
             gain=np.ones(40, np.float32), shift=np.zeros(40, np.float32),
         )  # fmt: skip
         nodes = [
