@@ -1,9 +1,10 @@
 # `make help` lists what there is. `make demo` and `make test` set up all that they need in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+NNCF := benchmarks/peers/.venvs/nncf
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers clean docs
+.PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers peers-nncf clean docs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -43,11 +44,18 @@ simulations: .venv/dev  ## simulate what the verdicts promise: level, power and 
 bench-store: .venv/dev  ## load the record: 10,000 runs listed, 8 writers at once, 100 kills; writes docs/results/store.md
 	$(BIN)/python benchmarks/store/run.py --write
 
-peers: .venv/dev  ## compare with rivals on the same work in the same run
-	$(BIN)/python benchmarks/peers/onnxruntime_quantization.py
+peers: .venv/dev peers-nncf  ## compare with rivals on the same work in the same run; writes docs/results/peers-*.md
+	$(BIN)/python benchmarks/peers/run.py all --nets benchmarks/peers/.nets --keep benchmarks/peers/.keep --write
+
+peers-nncf: $(NNCF)/made  ## set up NNCF in an environment of its own (460 MB), for `make peers`
+
+$(NNCF)/made: benchmarks/peers/requirements-nncf.txt
+	$(PYTHON) -m venv $(NNCF)
+	$(NNCF)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 clean:  ## remove all that was made here
-	rm -rf .venv .edgeopt edgeopt-demo build dist *.egg-info
+	rm -rf .venv benchmarks/peers/.venvs benchmarks/peers/.nets benchmarks/peers/.keep .edgeopt edgeopt-demo build dist *.egg-info
 
 # Each level of set-up is a stamp file that is older than none of what it is made from.
 .venv/bin/python:

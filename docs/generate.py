@@ -58,10 +58,13 @@ MEANINGS: dict[str, str] = {
 }
 # option of a step -> what it means
 STEP_MEANINGS: dict[str, str] = {
-    "quantize.scheme": "Static int8; `auto` is int8 too.",
-    "quantize.per_channel": "One scale per output channel of a weight; else one per weight.",
-    "quantize.target": "The device whose kernels the integer types suit.",
-    "quantize.range": "How ranges of activations are taken: smallest and largest value; `auto` does the same.",
+    "quantize.scheme": "Static int8, which `auto` is too, or another of the [schemes](schemes.md).",
+    "quantize.per_channel": "int8, int8-dynamic: one scale per output channel of a weight; else one per weight.",
+    "quantize.target": "The device whose kernels the types suit.",
+    "quantize.range": "int8: how ranges of activations are taken: smallest and largest value; `auto` does the same.",
+    "quantize.block_size": "int4-weights: weights that share a scale: 16, 32, 64, 128 or 256.",
+    "quantize.rounding": "int4-weights: weights go to the nearest integer; `auto` does the same.",
+    "quantize.io": "fp16: type of the model's float inputs and outputs.",
 }
 # metric that takes no baseline -> why, where that is not the usual
 _WITH_ORIGINAL = "compares with the original already"

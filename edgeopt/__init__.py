@@ -13,6 +13,7 @@ from edgeopt._version import __version__ as __version__
 if TYPE_CHECKING:
     from edgeopt.workflow.bench import bench as bench
     from edgeopt.workflow.compare import compare as compare
+    from edgeopt.workflow.diagnose import diagnose as diagnose
     from edgeopt.workflow.doctor import doctor as doctor
     from edgeopt.workflow.evaluate import evaluate as evaluate
     from edgeopt.workflow.gate import gate as gate
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from edgeopt.workflow.plan_gate import plan_gate as plan_gate
     from edgeopt.workflow.quantize import quantize as quantize
 
-_COMMANDS = ("bench", "compare", "doctor", "evaluate", "gate", "init", "inspect", "plan_gate", "quantize")
+_COMMANDS = ("bench", "compare", "diagnose", "doctor", "evaluate", "gate", "init", "inspect", "plan_gate", "quantize")
 
 __all__ = ["__version__", *_COMMANDS]  # noqa: PLE0604  the names are strings
 

@@ -105,6 +105,33 @@ class SmallModels:
         ]
         return self.model(nodes, [_value("x", "batch", 3)], [_value("scores", "batch", 2)], constants)
 
+    def attention(self, batch: int | str = "batch") -> Any:
+        """Tokens (batch, 6) int64 -> embedding -> one head of attention -> Gemm -> scores (batch, 3)."""
+        generator = np.random.default_rng(8)
+        constants = _weights(generator, query=(40, 40), key=(40, 40), value=(40, 40), dense=(3, 40), bias=(3,))
+        constants += _constants(
+            table=generator.standard_normal((120, 40)).astype(np.float32), last=np.int64(5), root=np.float32(40**0.5),
+            gain=np.ones(40, np.float32), shift=np.zeros(40, np.float32),
+        )  # fmt: skip
+        nodes = [
+            helper.make_node("Gather", ["table", "tokens"], ["words"], name="embedding"),
+            *(
+                helper.make_node("MatMul", ["words", name], [f"{name}s"], name=name)
+                for name in ("query", "key", "value")
+            ),
+            helper.make_node("Transpose", ["keys"], ["turned"], perm=[0, 2, 1]),
+            helper.make_node("MatMul", ["querys", "turned"], ["products"], name="scores_of_pairs"),
+            helper.make_node("Div", ["products", "root"], ["scaled"]),
+            helper.make_node("Softmax", ["scaled"], ["weights"], axis=-1),
+            helper.make_node("MatMul", ["weights", "values"], ["mixed"], name="mixing"),
+            helper.make_node("Add", ["mixed", "words"], ["summed"]),
+            helper.make_node("LayerNormalization", ["summed", "gain", "shift"], ["normal"], axis=-1),
+            helper.make_node("Gather", ["normal", "last"], ["pooled"], name="pooling", axis=1),
+            helper.make_node("Gemm", ["pooled", "dense", "bias"], ["scores"], name="classifier", transB=1),
+        ]
+        tokens = _value("tokens", batch, 6, dtype=TensorProto.INT64)
+        return self.model(nodes, [tokens], [_value("scores", batch, 3)], constants)
+
     def two_inputs(self) -> Any:
         """left (batch, 3) and right (batch, 3) -> their sum and their difference."""
         nodes = [

@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("edgeopt.cli.bench:command", "Measure latency, load time, throughput and memory."),
     "evaluate": ("edgeopt.cli.evaluate:command", "Measure accuracy on data."),
     "compare": ("edgeopt.cli.compare:command", "Compare two models on the same samples."),
+    "diagnose": (
+        "edgeopt.cli.diagnose:command",
+        "Find which layer of a quantized model loses the signal, and why.",
+    ),
     "gate": ("edgeopt.cli.gate:command", "Judge rules and say whether the model may ship."),
     "runs": ("edgeopt.cli.runs:command", "List, show and trace what was recorded."),
     "targets": ("edgeopt.cli.targets:command", "List and show device profiles."),

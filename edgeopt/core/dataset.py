@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.core.stored_rows import StoredRows
 from edgeopt.errors import InputError
 
 CALIBRATION = "calibration"
@@ -18,6 +19,7 @@ CONFIRM = "confirm"
 PARTS = (CALIBRATION, SELECT, CONFIRM)
 
 Array = NDArray[Any]
+Samples = Array | StoredRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Dataset:
     """Samples that a model is calibrated or judged on.
 
     Attributes:
-        inputs: Array per model input, each (sample, ...) of any numeric dtype.
+        inputs: Array per model input, each (sample, ...) of any numeric dtype; rows of a file where they are many.
         labels: (sample, ...) integers for classes, floats for regression; None when there are none.
         columns: Slice columns, each (sample,).
         part: (sample,) of `calibration`, `select` or `confirm`, when the data says so itself.
@@ -34,7 +36,7 @@ class Dataset:
         indices: (sample,) int64, position of each sample in the source.
     """
 
-    inputs: dict[str, Array]
+    inputs: Mapping[str, Samples]
     labels: Array | None = None
     columns: dict[str, Array] = field(default_factory=dict)
     part: Array | None = None
@@ -65,7 +67,7 @@ class Dataset:
         """The samples at `positions`, in that order."""
         return replace(
             self,
-            inputs={name: array[positions] for name, array in self.inputs.items()},
+            inputs={name: _rows_at(array, positions) for name, array in self.inputs.items()},
             labels=None if self.labels is None else self.labels[positions],
             columns={name: array[positions] for name, array in self.columns.items()},
             part=None if self.part is None else self.part[positions],
@@ -89,12 +91,23 @@ class Dataset:
             yield feeds
 
 
+def _rows_at(samples: Samples, positions: NDArray[np.int64]) -> Samples:
+    return samples.at(positions) if isinstance(samples, StoredRows) else samples[positions]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Disjoint parts of one data set: what calibrates, and what is judged."""
+    """Disjoint parts of one data set.
+
+    Attributes:
+        calibration: What calibrates.
+        judged: What is judged.
+        whole: The data set.
+    """
 
     calibration: Dataset
     judged: Dataset
+    whole: Dataset
 
 
 def split_dataset(dataset: Dataset, *, samples: int, seed: int) -> Split:
@@ -129,7 +142,32 @@ def split_dataset(dataset: Dataset, *, samples: int, seed: int) -> Split:
             f"data `{dataset.source}` has no sample to calibrate on",
             hint="give it at least one row" + (f" of part `{CALIBRATION}`" if dataset.part is not None else ""),
         )
-    return Split(calibration=dataset.rows(drawn), judged=dataset.rows(judged))
+    return Split(calibration=dataset.rows(drawn), judged=dataset.rows(judged), whole=dataset)
+
+
+def sample_rows(dataset: Dataset, *, samples: int, seed: int) -> Dataset:
+    """At most `samples` rows, drawn by `seed` and stratified by label.
+
+    Raises:
+        InputError: `samples` is below 1.
+    """
+    if samples < 1:
+        raise InputError(f"`--samples {samples}`: it takes at least one sample", hint="100 is a good number")
+    return dataset.rows(_draw(np.arange(len(dataset)), dataset.labels, samples, seed))
+
+
+def judged_alone(dataset: Dataset) -> Split:
+    """Nothing to calibrate on and the rest to judge, for what needs no calibration.
+
+    A data set with a `part` column is taken at its word: only rows of `confirm` are judged.
+    """
+    rows = np.arange(len(dataset)) if dataset.part is None else np.flatnonzero(dataset.part == CONFIRM)
+    return Split(calibration=no_samples(), judged=dataset.rows(rows), whole=dataset)
+
+
+def no_samples() -> Dataset:
+    """A data set without samples, for a step that needs none."""
+    return Dataset(inputs={}, source="", indices=np.arange(0))
 
 
 def _draw(pool: NDArray[np.int64], labels: Array | None, samples: int, seed: int) -> NDArray[np.int64]:

@@ -6,13 +6,16 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edgeopt.core.artifact import TensorSpec
-from edgeopt.core.dataset import PARTS, Array, Dataset
+from edgeopt.core.dataset import PARTS, Array, Dataset, Samples
 from edgeopt.core.files import sha256_of
+from edgeopt.core.stored_rows import StoredRows
+from edgeopt.data.stored import stored_arrays
 from edgeopt.errors import InputError
 
 LABELS = "y"
@@ -20,7 +23,7 @@ SINGLE_INPUT = "x"
 PART = "part"
 _FALLBACK_LIMIT_BYTES = 8 << 30
 # What zipfile, zlib and numpy raise on damaged, encrypted or foreign archives.
-_ARCHIVE_ERRORS = (
+ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     tokenize.TokenError,  # an array's header is a Python expression
@@ -35,14 +38,14 @@ _ARCHIVE_ERRORS = (
 
 
 def read_npz(path: Path, inputs: tuple[TensorSpec, ...]) -> Dataset:
-    """The samples in a `.npz` file.
+    """The samples in a `.npz` file; large inputs that lie there uncompressed stay in it until they are asked for.
 
     Raises:
         InputError: Not such a file, arrays of objects, unequal lengths, no samples, or more than memory holds.
     """
-    arrays = _read_arrays(path)
-    names = _input_names(path, arrays, inputs)
-    tensors = {name: arrays.pop(name) for name in names}
+    arrays, stored = _read_arrays(path, {SINGLE_INPUT, *(spec.name for spec in inputs)})
+    names = _input_names(path, {*arrays, *stored}, inputs)
+    tensors = {name: stored[name] if name in stored else arrays.pop(name) for name in names}
     labels, part = arrays.pop(LABELS, None), arrays.pop(PART, None)
     count = checked_count(path, {**tensors, LABELS: labels, PART: part})
     return Dataset(
@@ -56,7 +59,7 @@ def read_npz(path: Path, inputs: tuple[TensorSpec, ...]) -> Dataset:
     )
 
 
-def checked_count(source: str | Path, arrays: dict[str, Array | None]) -> int:
+def checked_count(source: str | Path, arrays: Mapping[str, Samples | None]) -> int:
     """The number of samples; the first array sets it, and every other that is there has one row for each.
 
     Raises:
@@ -90,24 +93,28 @@ def checked_part(source: str | Path, part: Array | None) -> Array | None:
     return part
 
 
-def _read_arrays(path: Path) -> dict[str, Array]:
+def _read_arrays(path: Path, inputs: set[str]) -> tuple[dict[str, Array], dict[str, StoredRows]]:
+    """Arrays by name: those read whole, and large ones that are stored as they are, which stay in the file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
+            stored = stored_arrays(path, archive, inputs)
+            entries = [entry for entry in archive.infolist() if entry.filename.removesuffix(".npy") not in stored]
+            size = sum(entry.file_size for entry in entries)
         if size > _memory_bytes():
             raise InputError(
                 f"data `{path}` expands to {size:,} bytes, more than this machine's memory",
-                hint="give a smaller file, or `module:function` that yields batches",
+                hint="write it with numpy.savez, not savez_compressed: large inputs are then read batch by batch",
             )
-        with np.load(path, allow_pickle=False) as archive_arrays:
-            members = {key: archive_arrays[key] for key in archive_arrays.files}
-    except _ARCHIVE_ERRORS as error:
+        with np.load(path, allow_pickle=False) as members:
+            arrays = {key: members[key] for key in members.files if key not in stored}
+    except ARCHIVE_ERRORS as error:
         reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error) or type(error).__name__
         raise InputError(f"data `{path}` cannot be read: {reason}", hint="write it with numpy.savez") from error
-    return {key: member for key, member in members.items() if isinstance(member, np.ndarray)}  # others come as bytes
+    whole = {key: array for key, array in arrays.items() if isinstance(array, np.ndarray)}  # others come as bytes
+    return whole, {key: StoredRows.of(place) for key, place in stored.items()}
 
 
-def _input_names(path: Path, arrays: dict[str, Array], inputs: tuple[TensorSpec, ...]) -> list[str]:
+def _input_names(path: Path, arrays: set[str], inputs: tuple[TensorSpec, ...]) -> list[str]:
     names = [spec.name for spec in inputs if spec.name in arrays]
     if len(names) == len(inputs):
         return names

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError
 from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.graph.save import as_source, fits_one_message
 
 if TYPE_CHECKING:
     import onnx
 
-_TWO_GIBIBYTES = 1 << 31
+# Keys of a session's configuration (onnxruntime_session_options_config_keys.h).
+_EXTERNAL_FILE = "session.optimized_model_external_initializers_file_name"
+_EXTERNAL_FROM = "session.optimized_model_external_initializers_min_size_in_bytes"
 
 
 def folded(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
@@ -39,12 +42,12 @@ def folded(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
     options.log_severity_level = 4
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
-        source: str | bytes = model.SerializeToString() if model.ByteSize() < _TWO_GIBIBYTES else ""
-        if not source:
-            source = str(Path(folder, "source.onnx"))
-            onnx.save(model, source, save_as_external_data=True)
+        if not fits_one_message(model):
+            options.add_session_config_entry(_EXTERNAL_FILE, "folded.data")
+            options.add_session_config_entry(_EXTERNAL_FROM, "1024")  # bytes
         try:
-            onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
+            with as_source(model) as source:
+                onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
         except runtime_errors() as error:
             raise InputError(f"ONNX Runtime does not take `{where}`: {first_line(error)}", hint=RUNTIME_HINT) from error
         result = onnx.load(options.optimized_model_filepath)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edgeopt.core.artifact import FORMATS, Artifact, TensorSpec, artifact_from_file, unknown_format
 from edgeopt.core.files import require_regular_file, sha256_of
@@ -29,11 +32,12 @@ _IMPOSTORS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89hdf", "is an HDF5 (Keras) file, not an ONNX model", "export it to ONNX first (tf2onnx)"),
 )
 _EXPORT_HINT = "save it again with onnx.save_model(..., save_as_external_data=True), and keep the files together"
+_MOST_DENSE_ELEMENTS = 1 << 28  # 1 GiB of float32; a few bytes can claim any number
 _EXTERNAL_KEYS = {"location", "offset", "length", "checksum", "basepath"}
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
-    """The model in an ONNX file, with external data read in, and initializers taken off the inputs.
+    """The model in an ONNX file: external data read in, initializers taken off the inputs, sparse ones made dense.
 
     Raises:
         InputError: Not an ONNX model, damaged, or with external data that is not a plain file in its own folder.
@@ -50,6 +54,7 @@ def load_onnx(path: Path) -> onnx.ModelProto:
         if left is not None:
             raise InputError(f"external data of sparse tensor `{left.name}` in `{path}` is not read", hint=_EXPORT_HINT)
     _take_initializers_off_inputs(model)
+    _make_dense(model.graph, path)
     return model
 
 
@@ -154,6 +159,30 @@ def _take_initializers_off_inputs(model: onnx.ModelProto) -> None:
     del model.graph.input[:]
     model.graph.input.extend(kept)
     model.ir_version = max(model.ir_version, 4)
+
+
+def _make_dense(graph: onnx.GraphProto, path: Path) -> None:
+    """Turn sparse initializers of a graph and its subgraphs, in place, into dense ones, which every tool knows."""
+    import onnx
+
+    for sparse in graph.sparse_initializer:
+        name, dims = sparse.values.name, list(sparse.dims)
+        count = math.prod(dims)
+        if count > _MOST_DENSE_ELEMENTS or any(length < 0 for length in dims):
+            raise InputError(
+                f"sparse tensor `{name}` in `{path}` has shape {dims}: too large to be made dense", hint=_EXPORT_HINT
+            )
+        try:
+            values, where = onnx.numpy_helper.to_array(sparse.values), onnx.numpy_helper.to_array(sparse.indices)
+            dense = np.zeros(count, values.dtype)
+            dense[np.ravel_multi_index(tuple(where.T), dims) if where.ndim > 1 else where] = values
+        except (ValueError, IndexError, TypeError, KeyError) as error:
+            raise InputError(f"sparse tensor `{name}` in `{path}` is damaged: {error}", hint=_EXPORT_HINT) from error
+        graph.initializer.append(onnx.numpy_helper.from_array(dense.reshape(dims), name))
+    del graph.sparse_initializer[:]
+    for node in graph.node:
+        for inner in subgraphs(node):
+            _make_dense(inner, path)
 
 
 def _spec(value: onnx.ValueInfoProto) -> TensorSpec:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeopt.graph.save import without_large_constants
+
 if TYPE_CHECKING:
     import onnx
 
@@ -36,6 +38,21 @@ def bind_free_axes(model: onnx.ModelProto, *, batch: int = 1) -> None:
         for index, axis in enumerate(value.type.tensor_type.shape.dim):
             if not axis.HasField("dim_value") or axis.dim_value <= 0:
                 axis.dim_value = batch if index == 0 else 1
+
+
+def write_types(model: onnx.ModelProto) -> None:
+    """Write, in place, the type and shape of every tensor of the main graph that inference can tell.
+
+    The data of large constants stays out of the inference, so that it costs no copy of them.
+    """
+    import onnx
+
+    try:
+        inferred = onnx.shape_inference.infer_shapes(without_large_constants(model), strict_mode=False, data_prop=True)
+    except onnx.shape_inference.InferenceError:  # types are a help to the placement, the runtime infers its own
+        return
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(inferred.graph.value_info)
 
 
 def tensor_types(model: onnx.ModelProto) -> dict[str, TensorType]:

@@ -100,3 +100,24 @@ def _directions(accuracy: Record) -> str:
     if accuracy.get("negative_flip_rate") is None or not accuracy["flips"]:
         return ""
     return f": {accuracy['losses']} right before, {accuracy['gains']} right now"
+
+
+def scheme_text(scheme: Record) -> str:
+    """The types of a scheme, for the row `scheme`."""
+    types = (
+        f"{scheme['activations']} activations, {scheme.get('weights', 'int8')} weights of {scheme['weight_bits']} bits"
+    )
+    if scheme.get("name", "int8") != "int8":
+        types = f"{scheme['name']}: {types}"
+    if "block_size" in scheme:
+        return f"{types} in blocks of {scheme['block_size']}, rounded by {scheme['rounding']}"
+    if scheme.get("per_channel") is None:
+        return types
+    return f"{types}, {'per channel' if scheme['per_channel'] else 'per tensor'}"
+
+
+def calibration_text(calibration: Record) -> str:
+    """How many samples of what a model was calibrated on."""
+    if not calibration["samples"]:
+        return "none: the scheme needs no samples"
+    return f"{calibration['samples']} samples of {calibration['source']}"

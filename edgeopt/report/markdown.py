@@ -16,9 +16,11 @@ from edgeopt.report.figures import (
     Cells,
     Record,
     accuracy_cells,
+    calibration_text,
     comparison_text,
     figure_text,
     latency_cells,
+    scheme_text,
     size_cells,
 )
 from edgeopt.report.intervals import Interval, intervals_of, rule_interval
@@ -135,9 +137,9 @@ def _quantize(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     source, made, scheme = record["input"], record["output"], record["scheme"]
     if made is None:
         return "dry run", []
-    types = f"{scheme['activations']} activations, int8 weights of {scheme['weight_bits']} bits, for {scheme['target']}"
-    calibration = f"{record['calibration']['samples']} samples of {record['calibration']['source']}"
-    facts = f"{markdown_code(made['path'])}: {markdown_text(types)}; calibrated on {markdown_text(calibration)}."
+    types = f"{scheme_text(scheme)}, for {scheme['target']}"
+    calibration = f"calibration: {calibration_text(record['calibration'])}"
+    facts = f"{markdown_code(made['path'])}: {markdown_text(types)}; {markdown_text(calibration)}."
     roles = [{**source, "role": "baseline"}, {**made, "role": "candidate"}]
     told = f"{format_bytes(source['size_bytes'])} to {format_bytes(made['size_bytes'])}"
     return told, [Block(facts), *_beside_original(record, roles), *_bars(record, is_drawn)]

@@ -12,14 +12,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeopt.report.diagnose_text import DIAGNOSE_VIEWS
 from edgeopt.report.escape import plain_line, printable
 from edgeopt.report.figures import (
     Record,
     accuracy_cells,
+    calibration_text,
     comparison_text,
     figure_text,
     is_share,
     latency_cells,
+    scheme_text,
     score_text,
     size_cells,
 )
@@ -85,18 +88,19 @@ def inspect_view(record: Record) -> RenderableType:
 def quantize_view(record: Record) -> RenderableType:
     """What was made and how it compares with what it was made from."""
     scheme, source, made = record["scheme"], record["input"], record["output"]
-    types = f"{scheme['activations']} activations, int8 weights of {scheme['weight_bits']} bits"
-    per = "per channel" if scheme["per_channel"] else "per tensor"
+    name = scheme.get("name", "int8")
     rows = [
-        ("scheme", f"{types}, {per}, for {scheme['target']}: {scheme['reason']}"),
-        ("calibration", f"{record['calibration']['samples']} samples of {record['calibration']['source']}"),
+        ("scheme", f"{scheme_text(scheme)}, for {scheme['target']}: {scheme['reason']}"),
+        ("calibration", calibration_text(record["calibration"])),
         ("kept float", _kept_float(record["kept_float"])),
     ]
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])
-    note = " (the float model: int8 was slower)" if record["output_is_float"] else ""
+    note = f" (the float model: {name} was slower)" if record["output_is_float"] else ""
     rows = [("written", made["path"] + note), *taken_facts(record), *rows]
-    return Group(_facts(rows), _side_by_side(source["size_bytes"], record["int8_bytes"], record, "int8"))
+    # Records of before the other schemes hold `int8_bytes` alone.
+    size = record.get("quantized_bytes") or record["int8_bytes"]
+    return Group(_facts(rows), _side_by_side(source["size_bytes"], size, record, name))
 
 
 def bench_view(record: Record) -> RenderableType:
@@ -227,6 +231,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
+    **DIAGNOSE_VIEWS,
     **PLAN_VIEWS,
     **RECORD_VIEWS,
 }
@@ -295,7 +300,7 @@ def _tensor(spec: Record) -> str:
 
 def _quantization(state: Record) -> str:
     if state["kind"] == "none":
-        return "none (float)"
+        return f"none ({'/'.join(state.get('weights', ())) or 'float'})"
     per = "per channel" if state["is_per_channel"] else "per tensor"
     types = "/".join((*state["activations"], *state["weights"]))
     return f"{state['kind']}, {types}, {per}: {state['quantized']} of {state['total']} weighted nodes"

@@ -31,13 +31,18 @@ class Step(Protocol):
 
     name: ClassVar[str]
 
+    @property
+    def needs_data(self) -> bool:
+        """Whether what it makes depends on samples; one that does not is given none."""
+        ...
+
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make `output` from `source`.
 
         Args:
             source: The model file to change; it stays as it is.
             output: Where the changed model goes; its folder exists, and it is written whole or not at all.
-            data: Calibration samples, bound to the model's inputs.
+            data: Calibration samples, bound to the model's inputs; none where `needs_data` is false.
             progress: Called with (done, total) samples.
 
         Raises:

@@ -24,6 +24,7 @@ _FIGURES: dict[str, tuple[tuple[str, Path, str], ...]] = {
         ("difference", ("difference_pt",), "pt"),
         ("flips", ("flips",), "1"),
     ),
+    "diagnose": (("sqnr", ("candidate_sqnr_db",), "dB"),),
     "gate": (
         ("speedup", ("latency", "comparison", "ratio"), "x"),
         ("difference", ("accuracy", "difference_pt"), "pt"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import Config, DataTable
-from edgeopt.core.dataset import Dataset, Split, split_dataset
+from edgeopt.core.dataset import Dataset, Split
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import EdgeoptError, InputError
@@ -23,7 +23,15 @@ from edgeopt.workflow.gate_case import Case
 from edgeopt.workflow.inputs import Named, data_for, model_artifact
 from edgeopt.workflow.measured_pair import Judging, MeasuredPair, look_twice, measure_pair
 from edgeopt.workflow.progress import Report
-from edgeopt.workflow.recipe import AppliedRecipe, Recipe, apply_recipe, recipe_from_tables, recipe_lineage
+from edgeopt.workflow.recipe import (
+    AppliedRecipe,
+    Recipe,
+    apply_recipe,
+    needs_data,
+    recipe_from_tables,
+    recipe_lineage,
+    split_for,
+)
 
 RECORD_FOLDER = ".edgeopt"
 
@@ -117,7 +125,7 @@ def _ground(settings: Config, folder: Path, faults: Sequence[EdgeoptError], seed
         recipe = recipe_from_tables(settings.recipe.steps)
         original = model_artifact(folder / settings.model.path)
         data = _data(settings, folder, original)
-        split = split_dataset(data, samples=settings.data.samples, seed=seed) if settings.data and data else None
+        split = split_for(recipe, data, samples=settings.data.samples, seed=seed) if settings.data and data else None
     except EdgeoptError as error:
         if faults:
             require([*faults, error])
@@ -153,7 +161,7 @@ def _made(
 ) -> tuple[Artifact, AppliedRecipe]:
     """The candidate, which says what it was made from, and its steps with what they warn of."""
     path = _made_path(folder, ground.original, "candidate")
-    calibration = ground.split.calibration if ground.split else None
+    calibration = ground.split.calibration if ground.split and needs_data(ground.recipe) else None
     applied = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(ground.recipe, ground.original, calibration, seed=seed)
     return replace(model_artifact(path), lineage=lineage), applied

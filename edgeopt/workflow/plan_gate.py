@@ -12,7 +12,7 @@ import numpy as np
 from edgeopt._version import __version__
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import CONFIG_NAME, Config, GateTable, load_config
-from edgeopt.core.dataset import Array, Dataset, split_dataset
+from edgeopt.core.dataset import Array, Dataset
 from edgeopt.core.measurement import Origin
 from edgeopt.core.run import SCHEMA
 from edgeopt.errors import EdgeoptError
@@ -31,6 +31,7 @@ from edgeopt.workflow.gate_case import recorded_case, unusable_on
 from edgeopt.workflow.gate_measure import data_faults, located_data
 from edgeopt.workflow.inputs import Named, model_artifact
 from edgeopt.workflow.plan_evidence import given_history, held_history, stored_histories
+from edgeopt.workflow.recipe import recipe_from_tables, split_for
 
 _PAIR = 2
 
@@ -149,7 +150,8 @@ def _ground(settings: Config, folder: Path, faults: Sequence[EdgeoptError], seed
         if settings.data is None:
             return _Ground(model=model)
         data = replace(read_dataset(located_data(settings.data, folder), model.inputs), inputs={})
-        judged = split_dataset(data, samples=settings.data.samples, seed=seed).judged
+        recipe = recipe_from_tables(settings.recipe.steps)
+        judged = split_for(recipe, data, samples=settings.data.samples, seed=seed).judged
         return _Ground(model=model, data=data, judged=without_calibration(judged, [model.path]))
     except EdgeoptError as error:
         if faults:

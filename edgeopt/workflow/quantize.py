@@ -1,41 +1,46 @@
-"""`edgeopt quantize`: an int8 model for a target, measured against the one it was made from."""
+"""`edgeopt quantize`: a model of smaller numbers for a target, measured against the one it was made from."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.dataset import Dataset, Split, split_dataset
+from edgeopt.core.dataset import Dataset, Split, judged_alone, no_samples, split_dataset
 from edgeopt.core.files import replacing, require_writable
 from edgeopt.core.measurement import Measurement, Origin
 from edgeopt.core.profiles import load_target
 from edgeopt.core.run import Run
 from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
-from edgeopt.errors import InputError
+from edgeopt.errors import GateFailed, InputError
+from edgeopt.graph.load import load_onnx
+from edgeopt.graph.save import save_onnx
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan
 from edgeopt.steps.protocol import StepReport
-from edgeopt.steps.quantize.step import Quantize, RangeMethod, Scheme
+from edgeopt.steps.quantize.half import IoType
+from edgeopt.steps.quantize.profile import Prefer
+from edgeopt.steps.quantize.step import STATIC, Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.compare import comparison_measurements
 from edgeopt.workflow.evaluate import predictions_of, size_measurement
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
+from edgeopt.workflow.max_drop import Budget, BudgetSearch, require_static, search_parts
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_lineage
 
 SAMPLES = 200
 SYNTHETIC_SAMPLES = 32
 PROCESSES = 6
-Prefer = Literal["size", "latency"]
+INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +50,10 @@ class QuantizeResult:
     Attributes:
         source: The model it was made from.
         artifact: The model that was made; None on a dry run.
-        is_float: Whether it is the float model after all, since int8 was slower and latency preferred.
+        is_float: Whether it is the float model after all, since the other was slower and latency preferred.
         applied: The step, done now or taken from the record.
-        calibration: Samples that ranges were taken from.
+        budget: How the search for a model within `max_drop` ended; None where none was asked for.
+        calibration: Samples that ranges or roundings rest on; none under a scheme that needs none.
         accuracy: Accuracy, flips and signal-to-noise against the source; None where not measured.
         judged: Which samples accuracy was measured on (see `Dataset.identity`); None where it was not.
         timing: Latency against the source; None where not measured.
@@ -59,6 +65,7 @@ class QuantizeResult:
     artifact: Artifact | None = None
     is_float: bool = False
     applied: AppliedStep
+    budget: Budget | None = None
     calibration: Dataset
     accuracy: AccuracyComparison | None = None
     judged: dict[str, Any] | None = None
@@ -70,6 +77,11 @@ class QuantizeResult:
     def step(self) -> StepReport:
         """What the step did."""
         return self.applied.report
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the budget of `max_drop` is not met, else 0."""
+        return GateFailed.exit_code if self.budget and not self.budget.is_met else 0
 
     @property
     def run(self) -> Run:
@@ -98,8 +110,8 @@ class QuantizeResult:
         return (*sizes, *(m for m in timed if m.metric != "size"), *compared)
 
     @property
-    def _int8_bytes(self) -> int | None:
-        """Size of the int8 model, which is not the output where that is the float model after all."""
+    def _quantized_bytes(self) -> int | None:
+        """Size of what the scheme made, which is not the output where that is the float model after all."""
         if self.is_float and self.timing:
             return self.timing.rows[1].artifact.size_bytes
         return self.artifact.size_bytes if self.artifact else None
@@ -110,13 +122,15 @@ class QuantizeResult:
             "input": self.source.as_json(),
             "output": self.artifact.as_json() if self.artifact else None,
             "output_is_float": self.is_float,
-            "int8_bytes": self._int8_bytes,
+            "quantized_bytes": self._quantized_bytes,
+            "int8_bytes": self._quantized_bytes if self.step.details["scheme"]["name"] == INT8 else None,
             **self.step.details,
             "steps": [self.applied.as_json()],
-            "calibration": {"samples": len(self.calibration), "source": self.calibration.source},
+            "calibration": {"samples": len(self.calibration), "source": self.calibration.source or None},
             "fidelity": {"sqnr_db": accuracy.sqnr_db, "origin": origin} if accuracy else None,
             "accuracy": {**accuracy.as_json(), "origin": origin} if accuracy else None,
             "judged": self.judged,
+            "max_drop": self.budget.as_json() if self.budget else None,
             "latency": self.timing.latency_json() if self.timing else None,
             "warnings": list(self.warnings),
         }
@@ -128,10 +142,19 @@ def quantize(
     output: Named | None = None,
     data: Named | None = None,
     target: str = HOST,
-    scheme: Scheme = "auto",
+    scheme: SchemeName = "auto",
     samples: int = SAMPLES,
-    range: RangeMethod = "auto",  # noqa: A002  the option's name
+    range: RangeOption = "auto",  # noqa: A002  the option's name
     per_channel: bool = True,
+    equalize: bool | None = None,
+    smooth: bool | None = None,
+    weight_range: WeightRangeOption = "auto",
+    rounding: RoundingOption = "auto",
+    bias_correction: bool | None = None,
+    keep_float: Sequence[str] = (),
+    max_drop: float | None = None,
+    block_size: int = 32,
+    io: IoType = "float32",
     prefer: Prefer = "size",
     measure: bool = True,
     preprocess: Preprocess | None = None,
@@ -141,18 +164,31 @@ def quantize(
     cache: Named | None = None,
     report: Report = silent,
 ) -> QuantizeResult:
-    """Make an int8 model and measure what was made.
+    """Make a model of smaller numbers and measure what was made.
 
     Args:
         model: A float ONNX model.
-        output: Where the int8 model goes; by default `MODEL.int8.onnx` beside it.
-        data: Samples to calibrate on; what is left of them judges accuracy. Without it ranges rest on random inputs.
-        target: Whose kernels the integer types suit.
-        scheme: `int8`; `auto` chooses it too.
-        samples: Calibration samples to draw.
-        range: How ranges of activations are taken.
-        per_channel: One scale per output channel of a weight, not one per weight.
-        prefer: `latency` writes the float model where int8 turns out slower.
+        output: Where the result goes; by default `MODEL.int8.onnx` beside it, with the name of another scheme in the
+            place of `int8`.
+        data: Samples to calibrate on; what is left of them judges accuracy, which is all of them where the scheme
+            needs none. Without it ranges rest on random inputs.
+        target: Whose kernels the types suit.
+        scheme: `int8`, which `auto` chooses too; `int8-dynamic`, `int4-weights` or `fp16`.
+        samples: Calibration samples to draw, where the scheme needs some.
+        range: How ranges of activations are taken, under int8. `auto`, here and below, and None try the alternatives
+            on calibration samples that are held back for it, and keep what comes out best.
+        per_channel: One scale per output channel of a weight, not one per weight, under int8 and int8-dynamic.
+        equalize: Cross-layer equalization, under int8.
+        smooth: SmoothQuant, under int8.
+        weight_range: How ranges of weights are taken, under int8.
+        rounding: How weights are rounded, under int8 and int4-weights.
+        bias_correction: Whether biases make up for the mean error of rounded weights, under int8.
+        keep_float: Names of nodes that stay float, under int8.
+        max_drop: What accuracy may drop, in points: the fewest layers that keep it stay float, under int8. Half of the
+            samples that are left judge the search, the other half what it found.
+        block_size: Weights that share a scale, under int4-weights.
+        io: Type of float inputs and outputs, under fp16.
+        prefer: `latency` writes the float model where the other turns out slower.
         measure: Measure latency, signal-to-noise and accuracy against `model`.
         preprocess: What is done to raw samples.
         force: Overwrite an existing output.
@@ -164,45 +200,79 @@ def quantize(
 
     Raises:
         InputError: The model, the data or the output is not usable.
-        Unsupported: Nothing in the model runs on integers.
+        Unsupported: Nothing in the model runs under the scheme.
         ToolFailed: A measuring process crashed.
     """
     source = model_artifact(model)
     load_target(target)
-    path = Path(output) if output else source.path.with_suffix(".int8.onnx")
+    step = Quantize(
+        scheme=scheme,
+        per_channel=per_channel,
+        target=target,
+        range=range,
+        equalize=equalize,
+        smooth=smooth,
+        weight_range=weight_range,
+        rounding=rounding,
+        bias_correction=bias_correction,
+        keep_float=tuple(keep_float),
+        measured=measure and target == HOST and scheme in STATIC,
+        prefer=prefer,
+        block_size=block_size,
+        io=io,
+    )
+    name = INT8 if scheme == "auto" else scheme
+    path = Path(output) if output else source.path.with_suffix(f".{name}.onnx")
     if not dry_run:
         _require_output(path, source, force=force)
-    step = Quantize(scheme=scheme, per_channel=per_channel, target=target, range=range)
-    split = _split(source, data, samples, seed, preprocess)
+    bound = None if data is None else data_for(source, data, preprocess)
+    split = _split(source, bound, step, samples, seed)
+    select = None
+    if max_drop is not None:
+        require_static(step)
+        select, confirm = search_parts(split, max_drop, seed=seed)
+        split = replace(split, judged=confirm)
     # The original is evaluated first: labels that do not fit end the command before anything is written.
     is_judged = measure and not dry_run and data is not None and len(split.judged) > 0
     before = predictions_of(source, split.judged, report=report, stage="evaluating the original") if is_judged else None
     apply = partial(
         apply_step,
-        step,
-        source,
+        source=source,
         data=split.calibration,
         cache=None if dry_run else cache,
         lies_at=path,
         seed=seed,
-        progress=counter(report, "calibrating"),
+        progress=counter(report, "calibrating" if step.needs_data else "quantizing"),
     )
+    if select is None or max_drop is None:
+        applied, budget = _apply(partial(apply, step), path, force=force, dry_run=dry_run), None
+    else:
+        search = BudgetSearch(limit_pt=max_drop, source=source, select=select, calibration=split.calibration)
+        step, applied, budget = search.run(step, apply, path, force=force, is_kept=not dry_run, report=report)
     result = QuantizeResult(
         source=source,
-        applied=_apply(apply, path, force=force, dry_run=dry_run),
+        applied=applied,
+        budget=budget,
         calibration=split.calibration,
         environment=environment(),
     )
-    told = _data_warnings(split, data, samples, is_judged=is_judged)
+    told = _data_warnings(split, data, step, samples, is_judged=is_judged)
     result = replace(result, warnings=(*result.step.warnings, *result.applied.warnings, *told))
     if dry_run:
-        return result
+        return _with_budget(result)
     lineage = step_lineage(step, source, split.calibration, seed=seed)
     result = replace(result, artifact=replace(model_artifact(path), lineage=lineage))
     if before is not None:
-        after = predictions_of(_made(result), split.judged, report=report, stage="evaluating int8")
+        after = predictions_of(_made(result), split.judged, report=report, stage=f"evaluating {name}")
         result = replace(result, accuracy=compare_predictions(before, after, seed=seed), judged=after.judged)
+    result = _with_budget(result)
     return _timed(result, target, prefer, seed, report) if measure else result
+
+
+def _with_budget(result: QuantizeResult) -> QuantizeResult:
+    """`result` with what is to be said of its budget."""
+    told = result.budget.told(result.accuracy) if result.budget else []
+    return replace(result, warnings=(*result.warnings, *told))
 
 
 def _made(result: QuantizeResult) -> Artifact:
@@ -214,19 +284,21 @@ def _require_output(path: Path, source: Artifact, *, force: bool) -> None:
     if path.resolve() == source.path.resolve():
         raise InputError(f"output `{path}` is the model itself", hint="choose another name with -o")
     if path.suffix.lower() != ".onnx":
-        raise InputError(f"output `{path}` does not end in `.onnx`", hint="int8 models are written as .onnx")
+        raise InputError(f"output `{path}` does not end in `.onnx`", hint="quantized models are written as .onnx")
     require_writable(path, force=force)
 
 
-def _split(source: Artifact, data: Named | None, samples: int, seed: int, preprocess: Preprocess | None) -> Split:
-    """Calibration samples, and the rest to judge on; synthetic samples and nothing where there is no data."""
-    if data is not None:
-        return split_dataset(data_for(source, data, preprocess), samples=samples, seed=seed)
+def _split(source: Artifact, bound: Dataset | None, step: Quantize, samples: int, seed: int) -> Split:
+    """Calibration samples where the step needs some, and the rest to judge on; without data synthetic ones and none."""
+    if bound is not None:
+        return split_dataset(bound, samples=samples, seed=seed) if step.needs_data else judged_alone(bound)
+    if not step.needs_data:
+        return judged_alone(no_samples())
     from edgeopt.data.bind import synthetic_dataset
 
     made = synthetic_dataset(source.inputs, samples=SYNTHETIC_SAMPLES, seed=seed)
     nothing = made.rows(made.indices[:0])
-    return Split(calibration=made, judged=nothing)
+    return Split(calibration=made, judged=nothing, whole=made)
 
 
 def _apply(apply: Callable[..., AppliedStep], path: Path, *, force: bool, dry_run: bool) -> AppliedStep:
@@ -239,29 +311,32 @@ def _apply(apply: Callable[..., AppliedStep], path: Path, *, force: bool, dry_ru
 
 
 def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, report: Report) -> QuantizeResult:
-    """`result` with latency against the source; under `prefer latency` with the float model where int8 is slower."""
+    """`result` with latency against the source; under `prefer latency` with the float model where it is slower."""
     if target != HOST:
         told = f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it"
         return replace(result, warnings=(*result.warnings, told))
     models = [result.source, _made(result)]
     plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
     timing = time_by_turns(models, plan, report=report)
-    is_slower = timing.comparisons[0].verdict == "slower"
-    warnings = [*result.warnings, *timing.warnings, *_latency_warnings(timing, _made(result), prefer)]
+    comparison = timing.comparisons[0]
+    is_slower = comparison.verdict == "slower" or (prefer == "latency" and comparison.ratio < 1)
+    name = str(result.step.details["scheme"]["name"])
+    told = _latency_warnings(timing, _made(result), name, prefer) if is_slower else []
+    warnings = [*result.warnings, *timing.warnings, *told]
     result = replace(result, timing=timing, warnings=tuple(warnings))
     if not is_slower or prefer != "latency":
         return result
     return replace(result, artifact=_float_after_all(result.source, _made(result)), is_float=True)
 
 
-def _data_warnings(split: Split, data: Named | None, samples: int, *, is_judged: bool) -> list[str]:
+def _data_warnings(split: Split, data: Named | None, step: Quantize, samples: int, *, is_judged: bool) -> list[str]:
     if data is None:
-        return [
-            "accuracy is unproven: ranges rest on random inputs, not on data; give samples with `--data`",
-        ]
+        what = "roundings" if step.scheme == "int4-weights" else "ranges"
+        cause = f": {what} rest on random inputs, not on data" if step.needs_data else ""
+        return [f"accuracy is unproven{cause}; give samples with `--data`"]
     warnings = []
     drawn = len(split.calibration)
-    if drawn < samples:
+    if step.needs_data and drawn < samples:
         warnings.append(
             f"calibrated on {drawn} sample(s), fewer than the {samples} asked for: the data holds no more to spare"
         )
@@ -270,11 +345,9 @@ def _data_warnings(split: Split, data: Named | None, samples: int, *, is_judged:
     return warnings
 
 
-def _latency_warnings(timing: BenchResult, artifact: Artifact, prefer: Prefer) -> list[str]:
+def _latency_warnings(timing: BenchResult, artifact: Artifact, name: str, prefer: Prefer) -> list[str]:
     comparison = timing.comparisons[0]
-    if comparison.verdict != "slower":
-        return []
-    said = f"INT8 IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
+    said = f"{name.upper()} IS SLOWER HERE: {1 / comparison.ratio:.2f}x the time of the original"
     if prefer == "latency":
         return [f"{said}, so `{artifact.path}` holds the float model (`--prefer latency`)"]
     is_smaller = artifact.size_bytes < timing.rows[0].artifact.size_bytes
@@ -283,7 +356,10 @@ def _latency_warnings(timing: BenchResult, artifact: Artifact, prefer: Prefer) -
 
 
 def _float_after_all(source: Artifact, artifact: Artifact) -> Artifact:
-    """Put the float model in the place of an int8 one that is slower."""
+    """Put the float model in the place of a quantized one that is slower."""
     with replacing(artifact.path, force=True) as temporary:
-        shutil.copyfile(source.path, temporary)
+        if source.size_bytes > source.path.stat().st_size:  # its constants lie in another file, perhaps elsewhere
+            save_onnx(load_onnx(source.path), temporary)
+        else:
+            shutil.copyfile(source.path, temporary)
     return replace(model_artifact(artifact.path), lineage=artifact.lineage)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.dataset import Dataset
+from edgeopt.core.dataset import Dataset, Split, judged_alone, no_samples, split_dataset
 from edgeopt.core.files import replacing
 from edgeopt.data.bind import synthetic_dataset
 from edgeopt.errors import InputError, near_names
@@ -64,7 +64,7 @@ def apply_recipe(
         recipe: The steps; none copies the source.
         source: The model to change.
         output: Where the result goes; an older one is replaced when the last step has ended well.
-        data: Calibration samples; random ones stand in where there are none.
+        data: Calibration samples; random ones stand in where there are none and a step needs some.
         seed: Seed of these.
         cache: Folder of the store that steps done before are taken from and others kept in; None for neither.
         report: Called with what is being done.
@@ -74,7 +74,7 @@ def apply_recipe(
         Unsupported: A step can do nothing for it.
     """
     samples = data or synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
-    warnings: list[str] = [] if data else ["there is no `[data]`: calibrated on random inputs, accuracy is unproven"]
+    warnings: list[str] = [] if data else [f"there is no `[data]`: {_unproven(recipe)}"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         current, steps = source, list[AppliedStep]()
         for number, step in enumerate(recipe, start=1):
@@ -83,7 +83,7 @@ def apply_recipe(
                 step,
                 current,
                 made,
-                samples,
+                samples if step.needs_data else no_samples(),
                 cache=cache,
                 lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}.onnx"),
                 seed=seed,
@@ -94,6 +94,24 @@ def apply_recipe(
             current = model_artifact(made)
         _place(current, output)
     return AppliedRecipe(steps=tuple(steps), warnings=tuple(warnings))
+
+
+def needs_data(recipe: Recipe) -> bool:
+    """Whether a step of the recipe depends on calibration samples; a recipe of none does not."""
+    return any(step.needs_data for step in recipe)
+
+
+def split_for(recipe: Recipe, data: Dataset, *, samples: int, seed: int) -> Split:
+    """Samples to calibrate on, where the recipe needs some, and the rest to judge (see `split_dataset`).
+
+    Raises:
+        InputError: The data has no rows to draw from.
+    """
+    return split_dataset(data, samples=samples, seed=seed) if needs_data(recipe) else judged_alone(data)
+
+
+def _unproven(recipe: Recipe) -> str:
+    return "calibrated on random inputs, accuracy is unproven" if needs_data(recipe) else "accuracy is unproven"
 
 
 def _place(made: Artifact, output: Path) -> None:
@@ -116,7 +134,7 @@ def recipe_lineage(recipe: Recipe, source: Artifact, data: Dataset | None, *, se
     Args:
         recipe: The steps.
         source: The model that they change.
-        data: Calibration samples; None where random ones stood in.
+        data: Calibration samples; None where random ones stood in, or none were needed.
         seed: Seed of the draws.
     """
     steps = [{step.name: step_options(step)} for step in recipe]

@@ -12,9 +12,10 @@ from typing import Any, cast
 import numpy as np
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.dataset import Dataset
+from edgeopt.core.dataset import Dataset, Samples
 from edgeopt.core.files import replacing
 from edgeopt.core.profiles import load_target
+from edgeopt.core.stored_rows import blocks
 from edgeopt.errors import InputError
 from edgeopt.measure.environment import environment
 from edgeopt.steps.protocol import Progress, Step, StepReport
@@ -186,15 +187,16 @@ def content_digest(data: Dataset) -> str:
 
     A file's own digest is part of it, since a model notes on which rows of which file it was calibrated.
     """
-    arrays = {f"input {name}": array for name, array in data.inputs.items()}
+    arrays: dict[str, Samples] = {f"input {name}": array for name, array in data.inputs.items()}
     arrays |= {f"column {name}": array for name, array in data.columns.items()}
     arrays |= {"indices": data.indices}
     arrays |= {name: array for name, array in (("labels", data.labels), ("part", data.part)) if array is not None}
     digest = hashlib.sha256(data.digest.encode())
     for name, array in sorted(arrays.items()):
-        values = np.ascontiguousarray(array.astype(str) if array.dtype.hasobject else array)
+        values = array.astype(str) if isinstance(array, np.ndarray) and array.dtype.hasobject else array
         digest.update(repr((name, values.dtype.str, values.shape)).encode())
-        digest.update(values.reshape(-1).view(np.uint8))
+        for block in blocks(values):
+            digest.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8))
     return digest.hexdigest()
 
 

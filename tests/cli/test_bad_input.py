@@ -333,7 +333,7 @@ def test_an_interruption_ends_in_130_and_leaves_nothing(edgeopt, folder, monkeyp
         raise KeyboardInterrupt
 
     before = contents(folder)
-    monkeypatch.setattr(step, "calibrate_minmax", interrupt)
+    monkeypatch.setattr(step, "observe", interrupt)
 
     left = edgeopt(*QUANTIZE)
 

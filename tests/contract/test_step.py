@@ -15,15 +15,31 @@ import pytest
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import EdgeoptError
+from edgeopt.graph.calibration_rows import calibration_rows_in
 from edgeopt.graph.load import onnx_artifact
 from edgeopt.runners import runner_named
 from edgeopt.steps import STEPS
 from edgeopt.steps.protocol import Step, StepReport
 
-# Builders of the models that every step is tried on: name -> model of `tests/conftest.py`.
+# Builders of the models that steps are tried on, of `tests/conftest.py`; some schemes multiply matrices alone.
 MODELS = ("conv", "conv_fixed_batch", "padded", "mlp", "nhwc", "listed_initializers")
-# Options under which a step has something to do in each of them: on x86 their thin convolutions stay float.
-OPTIONS: dict[str, dict[str, Any]] = {"quantize": {"target": "rpi4"}}
+WITH_PRODUCTS = ("conv", "conv_fixed_batch", "mlp", "attention")
+# step -> options, and the models in which it has something to do: on x86 int8 leaves their thin convolutions float.
+CASES: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
+    "quantize": [
+        ({"target": "rpi4"}, MODELS),
+        ({"scheme": "int8-dynamic"}, WITH_PRODUCTS),
+        ({"scheme": "int4-weights"}, WITH_PRODUCTS),
+        ({"scheme": "fp16"}, (*MODELS, "attention")),
+    ]
+}
+PARAMETERS = [
+    pytest.param((name, options, model), id="-".join([name, *map(str, options.values()), model]))
+    for name, cases in CASES.items()
+    for options, models in cases
+    for model in models
+]
+ONE_MODEL_EACH = [parameter for parameter in PARAMETERS if parameter.values[0][2] == "conv"]
 SaveModel = Callable[..., Path]
 
 
@@ -33,15 +49,22 @@ def kind_of(name: str) -> type:
     return kind
 
 
-@pytest.fixture(params=sorted(STEPS))
-def step(request: pytest.FixtureRequest) -> Step:
-    made: Step = kind_of(request.param)(**OPTIONS.get(request.param, {}))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every step under each of its schemes; where a test takes a `source` too, on each of the models."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", PARAMETERS if "source" in metafunc.fixturenames else ONE_MODEL_EACH)
+
+
+@pytest.fixture
+def step(case: tuple[str, dict[str, Any], str]) -> Step:
+    name, options, _ = case
+    made: Step = kind_of(name)(**options)
     return made
 
 
-@pytest.fixture(params=MODELS)
-def source(request: pytest.FixtureRequest, small_models: Any, save_model: SaveModel) -> Path:
-    return save_model(getattr(small_models, request.param)())
+@pytest.fixture
+def source(case: tuple[str, dict[str, Any], str], small_models: Any, save_model: SaveModel) -> Path:
+    return save_model(getattr(small_models, case[2])())
 
 
 def samples_for(path: Path, count: int = 40) -> Dataset:
@@ -55,6 +78,10 @@ def samples_for(path: Path, count: int = 40) -> Dataset:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_step_has_a_case() -> None:
+    assert CASES.keys() == STEPS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))
@@ -102,6 +129,17 @@ def test_the_same_input_gives_the_same_bytes(step: Step, source: Path) -> None:
         step.apply(source, output, samples_for(source))
 
     assert len({digest(output) for output in outputs}) == 1
+
+
+def test_a_step_that_needs_no_data_makes_the_same_with_and_without(step: Step, source: Path) -> None:
+    outputs = [source.with_name("with.onnx"), source.with_name("without.onnx")]
+    data = samples_for(source)
+
+    for output, samples in zip(outputs, (data, data.rows(np.arange(0)) if not step.needs_data else data), strict=True):
+        step.apply(source, output, samples)
+
+    assert len({digest(output) for output in outputs}) == 1
+    assert calibration_rows_in(outputs[0]) is None
 
 
 def test_a_step_replaces_an_older_output(step: Step, source: Path) -> None:

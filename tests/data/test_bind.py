@@ -188,3 +188,34 @@ def test_synthetic_samples_fit_the_model_and_are_the_same_for_a_seed() -> None:
     np.testing.assert_array_equal(first.inputs["image"], again.inputs["image"])
     assert not np.array_equal(first.inputs["image"], other.inputs["image"])
     assert bind_dataset(first, inputs).inputs.keys() == first.inputs.keys()
+
+
+@pytest.mark.parametrize(
+    ("shape", "made"),
+    [
+        (("n", 3, "h", "w"), (4, 3, 32, 32)),
+        (("n", "h", "w", 3), (4, 32, 32, 3)),
+        (("n", "c", "h", "w"), (4, 1, 1, 1)),
+        (("n", "length", 8), (4, 1, 8)),
+        ((1, 3, 8, 8), (4, 3, 8, 8)),
+    ],
+)
+def test_random_samples_have_a_height_and_a_width_where_the_model_leaves_them_free(shape: Any, made: Any) -> None:
+    assert synthetic_dataset((spec(*shape),), samples=4, seed=0).inputs["x"].shape == made
+
+
+def test_random_bytes_are_pixels_and_other_integers_zero() -> None:
+    made = synthetic_dataset(
+        (spec("n", 100, dtype="uint8", name="image"), spec("n", 100, dtype="int64", name="tokens")), samples=4, seed=0
+    ).inputs
+
+    assert made["image"].dtype == np.uint8
+    assert made["image"].std() > 50
+    assert not made["tokens"].any()
+
+
+def test_an_input_without_an_axis_of_samples_is_refused() -> None:
+    with pytest.raises(InputError, match="model input `x` has no axis of samples"):
+        synthetic_dataset((spec(),), samples=4, seed=0)
+    with pytest.raises(InputError, match="model input `x` has no axis of samples"):
+        bound(np.zeros(3), spec())

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from edgeopt.errors import InputError
-from edgeopt.graph import fold
+from edgeopt.graph import save
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
 
@@ -59,7 +59,7 @@ def test_a_model_too_large_for_one_message_folds_by_way_of_files(
     small_models: Any, outputs_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = folded(small_models.padded(), where="m.onnx")
-    monkeypatch.setattr(fold, "_TWO_GIBIBYTES", 0)
+    monkeypatch.setattr(save, "_MOST_BYTES", 0)
     model = folded(small_models.padded(), where="m.onnx")
 
     assert [node.op_type for node in model.graph.node] == [node.op_type for node in expected.graph.node]

@@ -330,3 +330,42 @@ def test_external_data_may_be_a_slice_of_its_file(save_external: SaveModel, tmp_
 def test_external_data_of_a_sparse_tensor_is_refused(save_external: SaveModel) -> None:
     with pytest.raises(InputError, match=r"external data of sparse tensor `w` in .* is not read"):
         load_onnx(save_external("weights.bin", place="sparse"))
+
+
+def sparse(small_models: Any, where: list[Any], dims: tuple[int, ...] = (3, 2)) -> Any:
+    """x (batch, 3) @ sparse w (3, 2) -> y, with the values 1, 2, ... at `where`."""
+    model = small_models.model(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [small_models.value("x", "batch", 3)],
+        [small_models.value("y", "batch", 2)],
+    )
+    tensor = model.graph.sparse_initializer.add(dims=dims)
+    tensor.values.CopyFrom(onnx.numpy_helper.from_array(np.arange(1, len(where) + 1, dtype=np.float32), "w"))
+    tensor.indices.CopyFrom(onnx.numpy_helper.from_array(np.array(where, np.int64), "where"))
+    return model
+
+
+@pytest.mark.parametrize("where", [[1, 4], [[0, 1], [2, 0]]])
+def test_sparse_initializers_are_made_dense(small_models: Any, save_model: SaveModel, where: list[Any]) -> None:
+    model = load_onnx(save_model(sparse(small_models, where)))
+
+    (weight,) = model.graph.initializer
+    assert not model.graph.sparse_initializer
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(weight), [[0, 1], [0, 0], [2, 0]])
+    assert weight.name == "w"
+
+
+@pytest.mark.parametrize(("where", "dims"), [([1, 7], (3, 2)), ([[0, 1], [3, 0]], (3, 2)), ([[0], [1]], (3, 2))])
+def test_a_sparse_initializer_that_is_damaged_is_refused(
+    small_models: Any, save_model: SaveModel, where: list[Any], dims: tuple[int, ...]
+) -> None:
+    with pytest.raises(InputError, match=r"sparse tensor `w` in .* is damaged"):
+        load_onnx(save_model(sparse(small_models, where, dims)))
+
+
+@pytest.mark.parametrize("dims", [(1 << 40, 1 << 40), (-3, -2)])
+def test_a_sparse_initializer_that_would_fill_the_memory_is_refused(
+    small_models: Any, save_model: SaveModel, dims: tuple[int, ...]
+) -> None:
+    with pytest.raises(InputError, match="too large to be made dense"):
+        load_onnx(save_model(sparse(small_models, [0], dims)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
-from edgeopt.graph.shapes import TensorType, bind_free_axes, tensor_types, type_of_tensor
+from edgeopt.graph.shapes import TensorType, bind_free_axes, tensor_types, type_of_tensor, write_types
 
 
 def test_every_tensor_of_the_graph_has_a_type(small_models: Any) -> None:
@@ -66,3 +67,40 @@ def test_the_size_follows_from_the_element_type(element: int, size: int) -> None
 
 def test_a_scalar_has_one_element() -> None:
     assert TensorType((), "float32", 4).size_bytes == 4
+
+
+def test_types_are_written_into_the_model(small_models: Any) -> None:
+    model = small_models.conv()
+    constants = [tensor.SerializeToString() for tensor in model.graph.initializer]
+
+    write_types(model)
+
+    kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
+    assert {name: kinds[name] for name in ("features", "active", "pooled", "flat")} == dict.fromkeys(
+        ("features", "active", "pooled", "flat"), TensorProto.FLOAT
+    )
+    assert [tensor.SerializeToString() for tensor in model.graph.initializer] == constants
+
+
+def test_types_follow_from_large_constants_without_their_data(small_models: Any) -> None:
+    model = small_models.model(
+        [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Cast", ["a"], ["y"], to=TensorProto.DOUBLE)],
+        [small_models.value("x", "n", 40)],
+        [small_models.value("y", "n", 30, dtype=TensorProto.DOUBLE)],
+        small_models.constants(w=np.ones((40, 30), np.float32)),
+    )
+
+    write_types(model)
+
+    (a,) = model.graph.value_info
+    assert (a.name, a.type.tensor_type.elem_type) == ("a", TensorProto.FLOAT)
+    assert a.type.tensor_type.shape.dim[1].dim_value == 30
+
+
+def test_a_graph_that_inference_gives_up_on_is_left_as_it_is(small_models: Any) -> None:
+    model = small_models.mlp()
+    model.graph.node[1].domain = "a.domain.without.opset"
+
+    write_types(model)
+
+    assert not model.graph.value_info

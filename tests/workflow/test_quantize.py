@@ -3,12 +3,15 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 import edgeopt
 from edgeopt.core.files import sha256_of
 from edgeopt.errors import InputError, Unsupported
-from edgeopt.graph.load import onnx_artifact
+from edgeopt.graph.load import load_onnx, onnx_artifact
+from edgeopt.steps.quantize.step import Quantize
+from edgeopt.workflow.step_cache import step_options
 
 
 def names(folder):
@@ -24,7 +27,7 @@ def test_it_writes_beside_the_model_and_tells_where_it_comes_from(task):
     assert result.artifact.lineage == {
         "parent": sha256_of(task.model),
         "step": "quantize",
-        "options": {"scheme": "auto", "per_channel": True, "target": "rpi4", "range": "auto"},
+        "options": step_options(Quantize(target="rpi4")),
         "data": {"source": str(task.data), "sha256": sha256_of(task.data), "samples": 200},
         "seed": 3,
     }
@@ -96,6 +99,22 @@ def test_an_int8_model_that_is_slower_is_said_loudly(task, scripted_times, prefe
     assert "--prefer latency" in warning
     assert (result.artifact.sha256 == result.source.sha256) == is_float
     assert result.as_json()["output_is_float"] == is_float
+
+
+def test_the_float_model_is_written_whole_where_its_constants_lie_in_another_file(task, scripted_times, outputs_of):
+    scripted_times(**{"model.int8": 0.0015})
+    model = load_onnx(task.model)
+    onnx.save(load_onnx(task.model), task.model, save_as_external_data=True, location="w.bin", size_threshold=0)
+    elsewhere = task.folder / "made"
+    elsewhere.mkdir()
+
+    result = edgeopt.quantize(task.model, prefer="latency", output=elsewhere / "model.int8.onnx")
+
+    assert result.is_float
+    assert names(elsewhere) == ["model.int8.onnx"]
+    feeds = {"x": np.ones((2, 3), np.float32)}
+    made = outputs_of(onnx.load(elsewhere / "model.int8.onnx"), feeds)
+    np.testing.assert_array_equal(made["scores"], outputs_of(model, feeds)["scores"])
 
 
 def test_for_another_target_latency_is_not_measured_and_that_is_said(task):
@@ -178,7 +197,7 @@ def test_nothing_to_quantize_is_unsupported_and_leaves_nothing(small_models, sav
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "fp16"}, "`scheme` of quantize is `fp16`"),
+        ({"scheme": "fp8"}, "`scheme` of quantize is `fp8`"),
         ({"target": "rpi9"}, "unknown target `rpi9`"),
         ({"samples": 0}, "at least one sample"),
     ],

@@ -106,7 +106,8 @@ def test_a_quantized_model_is_traced_by_its_file_its_digest_and_its_run(task, st
     assert (source["sha256"], source["made"]) == (made.source.sha256, None)
     assert (result["sha256"], result["path"]) == (made.artifact.sha256, str(made.artifact.path))
     assert result["made"]["step"] == "quantize"
-    assert result["made"]["options"] == {"scheme": "auto", "per_channel": True, "target": "rpi4", "range": "auto"}
+    asked = {"scheme": "auto", "per_channel": True, "target": "rpi4", "range": "auto"}
+    assert result["made"]["options"].items() >= asked.items()
     assert result["made"]["data"]["samples"] == 50
     assert len(result["made"]["data"]["sha256"]) == 64
     assert result["made"]["seed"] == 3

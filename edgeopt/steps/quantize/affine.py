@@ -94,6 +94,16 @@ def quantize_weight(weight: Floats, scale: Floats, *, axis: int | None, limit: i
     return QuantizedWeight(values=np.clip(integers, -limit, limit).astype(np.int8), scale=scale, axis=axis)
 
 
+def requantize_weight(ready: QuantizedWeight, weight: Floats, scale: Floats, *, limit: int) -> QuantizedWeight:
+    """`ready` where its scale is `scale`; elsewhere `weight` rounded to the nearest multiple of `scale`."""
+    is_kept = ready.scale == scale
+    if is_kept.all():
+        return ready
+    nearest = quantize_weight(weight, scale, axis=ready.axis, limit=limit)
+    values = np.where(_along(is_kept, weight.ndim, ready.axis), ready.values, nearest.values)
+    return QuantizedWeight(values=values, scale=scale, axis=ready.axis)
+
+
 def quantize_bias(bias: Floats, scale: NDArray[Any]) -> NDArray[np.int32]:
     """(channel,) int32 biases of scale `scale` = input scale * weight scale, zero point 0."""
     integers = np.rint(bias.astype(np.float64) / scale.astype(np.float64))
@@ -104,5 +114,5 @@ def _other_axes(weight: Floats, axis: int) -> tuple[int, ...]:
     return tuple(index for index in range(weight.ndim) if index != axis % weight.ndim)
 
 
-def _along(scale: Floats, rank: int, axis: int | None) -> Floats:
+def _along(scale: NDArray[Any], rank: int, axis: int | None) -> NDArray[Any]:
     return scale if axis is None else scale.reshape([-1 if index == axis % rank else 1 for index in range(rank)])

@@ -202,14 +202,17 @@ def _place_carried(node: ir.Node, placement: Placement) -> str:
     data = node.inputs[0]
     if data is None or data.name not in placement.tensors:
         return "" if data is None or constant(data) else "its input is float"
+    if node.op_type == "MaxPool" and len(node.outputs) > 1 and node.outputs[1].name:
+        return "it gives the positions of the largest values too, which no integer kernel does"
     if node.op_type == "MaxPool" and data.name not in placement.forced:
         return "its input is float, and so it pools faster"
     if _reads_forced(node, placement):
-        placement.forced.update(str(output.name) for output in node.outputs)
+        placement.forced.update(str(output.name) for output in node.outputs if output.name)
     placement.nodes.append(node)
     for output in node.outputs:
-        _take(placement, output)
-        placement.shared[str(output.name)] = str(data.name)
+        if output.name:  # one that is left out has none
+            _take(placement, output)
+            placement.shared[str(output.name)] = str(data.name)
     return ""
 
 

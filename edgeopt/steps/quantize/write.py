@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeopt.steps.quantize.affine import (
     ActivationParameters,
+    Floats,
     QuantizedWeight,
     quantize_bias,
     quantize_weight,
+    requantize_weight,
     scale_for_bias,
     weight_scale,
 )
-from edgeopt.steps.quantize.place import Placement, channel_axis, constant
+from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name
 from edgeopt.steps.quantize.shield import shield_float_nodes
 from edgeopt.steps.quantize.types import Int8Types
 
@@ -33,6 +37,10 @@ class Writer:
         parameters: Scale and zero point per activation tensor.
         types: Integer types.
         per_channel: Whether weights get a scale per output channel.
+        weights: Integers and scales ready made, by name of the node that reads the weight; others are rounded to the
+            nearest. Their axis agrees with `per_channel`.
+        bias_shift: (channel,) numbers subtracted from the float bias, by name of a Conv or Gemm node; one that has no
+            bias gets one.
     """
 
     graph: ir.Graph
@@ -40,7 +48,9 @@ class Writer:
     parameters: dict[str, ActivationParameters]
     types: Int8Types
     per_channel: bool
-    _weights: dict[tuple[str, str, int | None], tuple[QuantizedWeight, ir.Value]] = field(default_factory=dict)
+    weights: Mapping[str, QuantizedWeight] = field(default_factory=dict)
+    bias_shift: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    _weights: dict[tuple[str, int | None, bytes, bytes], ir.Value] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
     _node_names: set[str] = field(default_factory=set)
 
@@ -62,39 +72,48 @@ class Writer:
 
     def _write_weight(self, node: ir.Node) -> None:
         data, weight = node.inputs[0], node.inputs[1]
-        bias = node.inputs[2] if len(node.inputs) > 2 else None
         assert data is not None
         assert weight is not None
         input_scale = self.parameters[self.placement.root(str(data.name))].scale
-        channels = channel_axis(node)
-        bias_values = _bias_per_channel(bias, _array(weight).shape[channels]) if bias is not None else None
-        axis = channels if self.per_channel else None
-        key = (str(weight.name), str(bias.name) if bias is not None else "", axis)
-        if key not in self._weights:
-            self._weights[key] = self._quantized_weight(weight, axis, bias_values, input_scale)
-        quantized, dequantized = self._weights[key]
-        node.replace_input_with(1, dequantized)
-        if bias is not None and bias_values is not None:
-            node.replace_input_with(2, self._dequantized_bias(bias, bias_values, quantized, input_scale))
-
-    def _quantized_weight(
-        self, weight: ir.Value, axis: int | None, bias: Any, input_scale: float
-    ) -> tuple[QuantizedWeight, ir.Value]:
-        values = _array(weight)
-        scale = weight_scale(values, axis=axis, limit=self.types.weight_limit)
+        bias = self._bias(node)
+        quantized = self._quantized_weight(node, bias, input_scale)
+        key = (str(weight.name), quantized.axis, quantized.values.tobytes(), quantized.scale.tobytes())
+        if key not in self._weights:  # nodes that share a weight share its integers where all of them agree
+            self._weights[key] = self._dequantized_weight(str(weight.name), quantized)
+        node.replace_input_with(1, self._weights[key])
         if bias is not None:
-            scale = scale_for_bias(scale, bias, input_scale)
-        quantized = quantize_weight(values, scale, axis=axis, limit=self.types.weight_limit)
-        name = f"{weight.name}_quantized"
-        output = self._dequantize(name, quantized.values, scale, np.zeros(scale.shape, np.int8), axis)
-        return quantized, output
+            name = node.inputs[2].name if len(node.inputs) > 2 and node.inputs[2] else f"{node_name(node)}_bias"
+            node.resize_inputs(3)
+            node.replace_input_with(2, self._dequantized_bias(str(name), bias, quantized, input_scale))
 
-    def _dequantized_bias(self, bias: ir.Value, values: Any, weight: QuantizedWeight, input_scale: float) -> ir.Value:
+    def _bias(self, node: ir.Node) -> Floats | None:
+        """(channel,) float32 bias, corrected; None where the node needs none."""
+        shift = self.bias_shift.get(node_name(node))
+        value = node.inputs[2] if len(node.inputs) > 2 else None
+        if value is None and (shift is None or node.op_type == "MatMul"):
+            return None
+        channels = _array(node.inputs[1]).shape[channel_axis(node)]
+        bias = np.zeros(channels, np.float32) if value is None else _bias_per_channel(value, channels)
+        return bias if shift is None else np.asarray(bias - shift, dtype=np.float32)
+
+    def _quantized_weight(self, node: ir.Node, bias: Floats | None, input_scale: float) -> QuantizedWeight:
+        values, ready = _array(node.inputs[1]), self.weights.get(node_name(node))
+        axis, limit = channel_axis(node) if self.per_channel else None, self.types.weight_limit
+        chosen = weight_scale(values, axis=axis, limit=limit) if ready is None else ready.scale
+        scale = chosen if bias is None else scale_for_bias(chosen, bias, input_scale)
+        if ready is None:
+            return quantize_weight(values, scale, axis=axis, limit=limit)
+        return requantize_weight(ready, values, scale, limit=limit)
+
+    def _dequantized_weight(self, name: str, quantized: QuantizedWeight) -> ir.Value:
+        zero_point = np.zeros(quantized.scale.shape, np.int8)
+        return self._dequantize(f"{name}_quantized", quantized.values, quantized.scale, zero_point, quantized.axis)
+
+    def _dequantized_bias(self, name: str, values: Floats, weight: QuantizedWeight, input_scale: float) -> ir.Value:
         scale = np.broadcast_to(weight.scale * np.float32(input_scale), values.shape if weight.axis is not None else ())
         integers = quantize_bias(values, scale)
-        name = f"{bias.name}_quantized"
         axis = 0 if weight.axis is not None else None
-        return self._dequantize(name, integers, np.array(scale), np.zeros(scale.shape, np.int32), axis)
+        return self._dequantize(f"{name}_quantized", integers, np.array(scale), np.zeros(scale.shape, np.int32), axis)
 
     def _dequantize(self, name: str, integers: Any, scale: Any, zero_point: Any, axis: int | None) -> ir.Value:
         import onnx_ir as ir
@@ -154,7 +173,7 @@ class Writer:
         self._insert_behind(value, [quantize, dequantize])
         for use in uses:
             use.node.replace_input_with(use.idx, dequantize.outputs[0])
-        if is_output:
+        if is_output and not value.is_graph_input():  # an input that is given out as it is keeps its name
             self.graph.outputs[self.graph.outputs.index(value)] = dequantize.outputs[0]
             value.name, dequantize.outputs[0].name = self._free_name(f"{name}_float"), name
 
@@ -209,6 +228,7 @@ def _bias_per_channel(bias: ir.Value, channels: int) -> Any:
     return np.ascontiguousarray(np.broadcast_to(_array(bias).reshape(-1), (channels,)))
 
 
-def _array(value: ir.Value) -> Any:
+def _array(value: ir.Value | None) -> Any:
+    assert value is not None
     assert value.const_value is not None
     return np.asarray(value.const_value.numpy(), dtype=np.float32)

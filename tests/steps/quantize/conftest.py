@@ -93,10 +93,10 @@ def int8_of() -> Callable[..., Any]:
 
     def made(model: Any, feeds: Any, keep: Any = None) -> Any:
         import onnx_ir as ir
+        from edgeopt.steps.quantize.calibrate import calibrate_minmax
 
         from edgeopt.core.target import host_target
         from edgeopt.steps.quantize.affine import activation_parameters
-        from edgeopt.steps.quantize.calibrate import calibrate_minmax
         from edgeopt.steps.quantize.types import int8_types
         from edgeopt.steps.quantize.write import Writer
 
@@ -128,3 +128,48 @@ def sqnr_of(outputs_of: Callable[..., Any]) -> Callable[[Quantized], dict[str, f
         }
 
     return sqnr
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A model of one weighted node from `x` to `y`, its samples, and the node as the quantizer sees it."""
+
+    model: Any
+    node: Any
+    data: Dataset
+
+    @property
+    def weight(self) -> Any:
+        return self.node.inputs[1].const_value.numpy()
+
+    def with_weight(self, weight: Any) -> Any:
+        """The model with other weights."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight.astype(np.float32), "w"))
+        return model
+
+
+@pytest.fixture
+def single_layer(small_models: Any) -> Callable[..., Layer]:
+    """Builds a model of one Conv, Gemm or MatMul without bias; its samples are correlated and not centred on 0."""
+    import onnx_ir as ir
+
+    def build(
+        operator: str, weight: tuple[int, ...], sample: tuple[int, ...], count: int = 24, **attributes: Any
+    ) -> Layer:
+        generator = np.random.default_rng(5)
+        values = generator.standard_normal(weight) / np.prod(weight[1:]) ** 0.5
+        level = 0.5 + 2 * generator.standard_normal((count, *[1] * len(sample)))
+        samples = generator.standard_normal((count, *sample)) + generator.standard_normal(sample) + level
+        model = small_models.model(
+            [onnx.helper.make_node(operator, ["x", "w"], ["y"], name="layer", **attributes)],
+            [small_models.value("x", "batch", *sample)],
+            [small_models.value("y", *["axis"] * (len(sample) + 1))],
+            small_models.constants(w=values.astype(np.float32)),
+        )
+        node = next(iter(ir.serde.deserialize_model(model).graph))
+        data = Dataset(inputs={"x": samples.astype(np.float32)}, source="samples", indices=np.arange(count))
+        return Layer(model, node, data)
+
+    return build

@@ -1,0 +1,1 @@
+"""The rivals side by side: same models, calibration samples and runtime."""

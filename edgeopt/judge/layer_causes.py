@@ -1,0 +1,276 @@
+"""Why a layer loses the signal, in words, and the option of `quantize` that mends it; from the JSON record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Where a figure begins to be a cause.
+
+    Attributes:
+        value: The bound.
+        unit: Its unit.
+        why: Where it comes from.
+    """
+
+    value: float
+    unit: str
+    why: str
+
+
+THRESHOLDS: dict[str, Threshold] = {
+    "healthy": Threshold(
+        30.0,
+        "dB",
+        "rounding a tensor of normal values to 8 bits leaves 6.02 * 8 + 4.77 - 20 log10(largest / rms) dB: 41 dB at 4 "
+        "sigma, 35 dB with 7 bits or a largest value of 8 sigma. Below 30 dB more is lost than 8 bits must lose",
+    ),
+    "spread": Threshold(
+        8.0,
+        "1",
+        "a channel 8 times narrower than the range that it shares keeps 3 bits less of its 8: 18 dB of its signal",
+    ),
+    "clipped": Threshold(
+        0.001,
+        "1",
+        "a range that 99.99 % of the values set leaves 0.01 % outside; ten times as much is a range taken too small",
+    ),
+    "reach": Threshold(
+        0.25,
+        "1",
+        "where nearly all values lie within a quarter of the range, two bits of eight serve one value in 10,000",
+    ),
+    "zeroed": Threshold(1.0, "channels", "a channel that has weights and becomes zero is lost altogether"),
+    "shift": Threshold(
+        0.6, "1", "usual layers show 0.2 to 0.5; a constant share of 0.6 of the noise is worth 4 dB when it is removed"
+    ),
+    "sensitive": Threshold(
+        0.25, "1", "a quarter of all noise at the output from one layer: 1.2 dB for the whole model when it is float"
+    ),
+    "few_samples": Threshold(
+        100.0, "samples", "with 100 samples the range of a new one is exceeded in 1 of 100 cases, with 10 in 1 of 10"
+    ),
+    "low_bits": Threshold(7.0, "bits", "each bit less costs 6 dB; processors without a VNNI instruction take 7"),
+    "kernels": Threshold(
+        3.0,
+        "dB",
+        "integer kernels and the simulation differ by roundings of the last bit; half of the noise more comes from "
+        "elsewhere, such as sums that saturate at 16 bits",
+    ),
+    "made_from": Threshold(
+        20.0,
+        "dB",
+        "with every quantizer off both models should agree to float32; a tenth of the signal is another model",
+    ),
+    "agrees": Threshold(
+        60.0, "dB", "what besides quantization differs should be small beside the noise of 8 bits, which is 30 to 50 dB"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason.
+
+    Attributes:
+        cause: Its name in the record.
+        text: The reason in words.
+        mend: The option of `quantize` that mends it, or what else does; empty where nothing need be done.
+    """
+
+    cause: str
+    text: str
+    mend: str
+
+    def as_json(self) -> dict[str, str]:
+        """The reason under its JSON keys."""
+        return {"cause": self.cause, "text": self.text, "mend": self.mend}
+
+
+def causes_of(layer: Record, model: Record) -> tuple[Cause, ...]:
+    """Why the layer loses what it loses, the weightiest first; a single one of cause `none` where all is well.
+
+    Args:
+        layer: An entry of `layers` of the record of `diagnose`.
+        model: The whole record: `calibration_samples`, `layers`, ...
+    """
+    found = [cause for rule in _RULES for cause in rule(layer, model)]
+    return tuple(found) or (Cause("none", _fine(layer), ""),)
+
+
+def warnings_of(model: Record) -> list[str]:
+    """What holds for the whole model, each with what to do."""
+    kernels, agrees = THRESHOLDS["kernels"].value, THRESHOLDS["agrees"].value
+    said = []
+    lost = model["simulated_sqnr_db"] - model["candidate_sqnr_db"]
+    if lost > kernels:
+        said.append(
+            f"the integer kernels of this machine lose {lost:.1f} dB that rounding alone does not: they saturate, or "
+            "compute otherwise than the file says; quantize for this machine with `--target host`"
+        )
+    if model["reference_sqnr_db"] < agrees:
+        said.append(
+            f"with every quantizer off the candidate still differs from BASE ({model['reference_sqnr_db']:.1f} dB): it "
+            "was trained again, rescaled or made from another model; figures of layers are beside what it is then"
+        )
+    unmatched = [layer["node"] for layer in model["layers"] if layer["unmatched"]]
+    if unmatched:
+        first = next(layer for layer in model["layers"] if layer["unmatched"])
+        said.append(f"{len(unmatched)} of {len(model['layers'])} layers: `{first['node']}`: {first['unmatched']}")
+    return said
+
+
+def is_made_from_base(reference_sqnr_db: float) -> bool:
+    """Whether the candidate without its quantizers is the base."""
+    return reference_sqnr_db >= THRESHOLDS["made_from"].value
+
+
+def _bias_clipped(layer: Record, _model: Record) -> Iterator[Cause]:
+    weight = layer["weight"]
+    if weight and weight["is_bias_clipped"]:
+        yield Cause(
+            "bias_clipped",
+            "a bias is larger than int32 holds at its scale, and is cut off",
+            "quantize again with `edgeopt quantize`, which widens the scale; or `--per-tensor`",
+        )
+
+
+def _zeroed_weights(layer: Record, _model: Record) -> Iterator[Cause]:
+    weight = layer["weight"]
+    if weight and weight["zeroed_channels"] >= THRESHOLDS["zeroed"].value:
+        number, channels = weight["zeroed_channels"], weight["channels"]
+        text = f"{number} of {channels} channels of its weights are rounded to zero"
+        mend = "`--rounding gptq`, or `--keep-float NODE`" if weight["is_per_channel"] else "without `--per-tensor`"
+        yield Cause("zeroed_channels", text, _named(mend, layer))
+
+
+def _spread(layer: Record, _model: Record) -> Iterator[Cause]:
+    weight = layer["weight"]
+    if not weight or weight["is_per_channel"] or not _loses(layer["weights_sqnr_db"]):
+        return
+    if weight["largest_over_median"] >= THRESHOLDS["spread"].value:
+        apart = f"one scale covers channels {weight['largest_over_smallest']:.0f}x apart"
+        text = f"{apart}, the widest {weight['largest_over_median']:.0f}x the median"
+        yield Cause("channel_spread", text, "without `--per-tensor`; or `--equalize`")
+
+
+def _low_bits(layer: Record, _model: Record) -> Iterator[Cause]:
+    weight = layer["weight"]
+    if weight and weight["bits"] <= THRESHOLDS["low_bits"].value and _loses(layer["weights_sqnr_db"]):
+        bits = weight["bits"]
+        mend = "`--rounding gptq`; a target with 8-bit weights" if bits == 7 else "`--rounding gptq`; `--max-drop 1pt`"
+        yield Cause("low_bits", f"its weights have {bits} bits", _named(f"{mend}; `--keep-float NODE`", layer))
+
+
+def _weights_clipped(layer: Record, _model: Record) -> Iterator[Cause]:
+    weight = layer["weight"]
+    is_clipped = weight and weight["clipped_share"] >= THRESHOLDS["clipped"].value
+    if is_clipped and _loses(layer["weights_sqnr_db"]):
+        yield Cause(
+            "weights_clipped", f"{_share(weight['clipped_share'])} of its weights are clipped", "`--rounding nearest`"
+        )
+
+
+def _shifted(layer: Record, _model: Record) -> Iterator[Cause]:
+    share = layer["shift_share"]
+    if share is not None and share >= THRESHOLDS["shift"].value and _loses(layer["weights_sqnr_db"]):
+        text = f"{_share(share)} of what its weights lose is a constant shift per channel"
+        yield Cause("shift", text, "`--bias-correction`")
+
+
+def _clipped(layer: Record, model: Record) -> Iterator[Cause]:
+    samples = model["calibration_samples"]
+    for side, pairs in (("input", layer["reads"]), ("output", layer["writes"])):
+        for pair in pairs:
+            if pair["clipped_share"] < THRESHOLDS["clipped"].value or not _loses(layer["activations_sqnr_db"]):
+                continue
+            text = f"{_share(pair['clipped_share'])} of its {side} is clipped: {_ends(pair)}"
+            few = samples is not None and samples < THRESHOLDS["few_samples"].value
+            if few:
+                text += f"; the model was calibrated on {samples} sample" + ("s" if samples != 1 else "")
+            yield Cause("clipped", text, "`--samples 200`, then `--range minmax`" if few else "`--range minmax`")
+
+
+def _outliers(layer: Record, _model: Record) -> Iterator[Cause]:
+    for side, pairs in (("input", layer["reads"]), ("output", layer["writes"])):
+        for pair in pairs:
+            if pair["reach"] <= THRESHOLDS["reach"].value and _loses(layer["activations_sqnr_db"]):
+                within = f"99.99 % lies within {_share(pair['reach'])} of it"
+                text = f"the range of its {side} is set by rare outliers: {within}"
+                yield Cause("outliers", text, "`--range mse` or `--range percentile`")
+
+
+def _zeroed_activations(layer: Record, _model: Record) -> Iterator[Cause]:
+    for side, pairs in (("input", layer["reads"]), ("output", layer["writes"])):
+        for pair in pairs:
+            if pair["zeroed_channels"] >= THRESHOLDS["zeroed"].value and _loses(layer["activations_sqnr_db"]):
+                text = f"{pair['zeroed_channels']} of {pair['channels']} channels of its {side} are rounded to zero"
+                yield Cause("zeroed_activations", text, "`--equalize`; `--range mse`")
+
+
+def _coarse(layer: Record, _model: Record) -> Iterator[Cause]:
+    """What loses below the bound without any of the causes above."""
+    if _loses(layer["activations_sqnr_db"]) and not _has_told(layer, "activations", _model):
+        yield Cause(
+            "coarse_activations",
+            "256 levels are too few for the values of its input or output, though none is clipped and none stands out",
+            _named("`--equalize`; `--smooth`; `--keep-float NODE`", layer),
+        )
+    if _loses(layer["weights_sqnr_db"]) and not _has_told(layer, "weights", _model):
+        yield Cause(
+            "coarse_weights",
+            "its weights lose more than rounding to 8 bits must",
+            _named("`--rounding gptq`; `--keep-float NODE`", layer),
+        )
+
+
+def _sensitive(layer: Record, model: Record) -> Iterator[Cause]:
+    if layer["noise_share"] < THRESHOLDS["sensitive"].value or not _loses(model["simulated_sqnr_db"]):
+        return
+    place = {0: "the first layer, ", len(model["layers"]) - 1: "the last layer, "}.get(layer["index"], "")
+    text = f"{place}sensitive: {_share(layer['noise_share'])} of all noise at the output comes from it"
+    yield Cause("sensitive", text, _named("`--keep-float NODE`; `--max-drop 1pt`", layer))
+
+
+_OF_WEIGHTS = (_bias_clipped, _zeroed_weights, _spread, _low_bits, _weights_clipped, _shifted)
+_OF_ACTIVATIONS = (_clipped, _outliers, _zeroed_activations)
+_RULES: tuple[Callable[[Record, Record], Iterator[Cause]], ...] = (*_OF_WEIGHTS, *_OF_ACTIVATIONS, _coarse, _sensitive)
+
+
+def _has_told(layer: Record, what: str, model: Record) -> bool:
+    rules = _OF_WEIGHTS if what == "weights" else _OF_ACTIVATIONS
+    return any(True for rule in rules for _ in rule(layer, model))
+
+
+def _loses(sqnr_db: float | None) -> bool:
+    return sqnr_db is not None and sqnr_db < THRESHOLDS["healthy"].value
+
+
+def _fine(layer: Record) -> str:
+    figures = {"weights": layer["weights_sqnr_db"], "activations": layer["activations_sqnr_db"]}
+    told = [f"its {name} keep {value:.0f} dB" for name, value in figures.items() if value is not None]
+    return "nothing is wrong: " + (" and ".join(told) or "it is measured at the output alone")
+
+
+def _named(mend: str, layer: Record) -> str:
+    return mend.replace("NODE", f"'{layer['node']}'")
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _ends(pair: Record) -> str:
+    """How far the values go beyond the range."""
+    beyond = []
+    if pair["seen_high"] > pair["high"]:
+        beyond.append(f"values go to {pair['seen_high']:.3g}, the range to {pair['high']:.3g}")
+    if pair["seen_low"] < pair["low"]:
+        beyond.append(f"values go down to {pair['seen_low']:.3g}, the range to {pair['low']:.3g}")
+    return ", ".join(beyond)

@@ -1,0 +1,120 @@
+"""Rounding in which each weight makes good the errors of those before it (GPTQ, Frantar et al., arXiv 2210.17323).
+
+The layer's squared error is |dW R|^2 where the second moments are H = R R^T with R upper triangular. Column k of dW R
+holds dW of inputs 1..k alone, so rounding in that order the best integer for w_k is the nearest to
+
+    w_k - sum_{j<k} dW_j R_jk / R_kk,
+
+which is GPTQ without an inverse of H (equal by Chee et al., arXiv 2307.13304, theorem 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeopt.steps.quantize.blas import single_threaded
+from edgeopt.steps.quantize.moments import Moments
+from edgeopt.steps.quantize.rounding import (
+    Integers,
+    Matrix,
+    by_block,
+    from_blocks,
+    in_units,
+    least_of,
+    round_nearest,
+    scale_by_block,
+)
+
+# `falling`: inputs of large moments first, while most others are free to make their errors good. It is the better one
+# for dense layers, `given` for depthwise ones; the best of both, channel by channel, is the best or as good as the best
+# on every network measured (docs/results/weight-rounding.md).
+Order = Literal["falling", "given"]
+ORDERS: tuple[Order, ...] = ("falling", "given")
+
+_STRIDE = 64  # inputs rounded before their errors meet all later ones in one product
+
+Singles = NDArray[np.float32]
+
+
+@single_threaded()
+def round_gptq(
+    matrix: Matrix,
+    scale: Matrix,
+    limit: int,
+    moments: Moments,
+    *,
+    damping: float = 0.01,
+    orders: Sequence[Order] = ORDERS,
+) -> Integers:
+    """(group, output, input) int8 within ±limit; no output channel errs more than with the nearest integers.
+
+    Args:
+        matrix: (group, output, input) weights.
+        scale: Broadcastable to (group, output, 1).
+        limit: Largest integer.
+        moments: Of the layer's columns.
+        damping: Share of the mean E[x^2] that is added to each: inputs that were never seen stay bounded.
+        orders: In which inputs are rounded; each output channel takes the one that errs least.
+    """
+    second, _ = in_units(moments)
+    weights = (by_block(matrix, moments) / scale_by_block(scale, matrix, moments)).astype(np.float32)
+    found = [round_nearest(matrix, scale, limit)]
+    for order in orders:
+        places = _places(second, order)
+        feedback = _feedback(_taken(_taken(second, places, 1), places, 2), damping)
+        integers = _rounded(_taken(weights, places, 2), feedback, limit)
+        found.append(from_blocks(_taken(integers, np.argsort(places, axis=1), 2), moments))
+    return least_of(matrix, scale, moments, *found)
+
+
+def _places(second: Singles, order: Order) -> NDArray[np.intp]:
+    """(part, input): the inputs as they are rounded."""
+    diagonal = np.diagonal(second, axis1=1, axis2=2)
+    if order == "falling":
+        return np.argsort(-diagonal, axis=1, kind="stable")
+    return np.broadcast_to(np.arange(diagonal.shape[1]), diagonal.shape)
+
+
+def _taken(values: NDArray[Any], places: NDArray[np.intp], axis: int) -> NDArray[Any]:
+    """(part, ...) `values` with the entries along `axis` in the order of (part, entry) `places`."""
+    shape = (len(places), -1, 1) if axis == 1 else (len(places), 1, -1)
+    return np.take_along_axis(values, places.reshape(shape), axis=axis)
+
+
+def _feedback(second: Singles, damping: float) -> Singles:
+    """(part, j, k): R_jk / R_kk for j < k, zeros elsewhere, from moments whose mean E[x^2] is 1.
+
+    With P the reversal, P H P = L L^T makes R = P L P. Damping is raised while errors of float32 sums leave the matrix
+    indefinite; inputs that were never seen at all give the identity.
+    """
+    width = second.shape[1]
+    turned = second[:, ::-1, ::-1].astype(np.float64)
+    for strength in (damping, 10 * damping, 1.0):
+        try:
+            lower = np.linalg.cholesky(turned + max(strength, 1e-7) * np.eye(width))
+        except np.linalg.LinAlgError:
+            continue
+        upper = lower[:, ::-1, ::-1]
+        return np.triu(upper / np.diagonal(upper, axis1=1, axis2=2)[:, np.newaxis, :], 1).astype(np.float32)
+    return np.zeros_like(second)
+
+
+def _rounded(weights: Singles, feedback: Singles, limit: int) -> Integers:
+    """Integers for (part, output, input) weights in units of their scale, from the first input to the last."""
+    integers = np.empty(weights.shape, dtype=np.int8)
+    errors = np.zeros_like(weights)
+    for start in range(0, weights.shape[2], _STRIDE):
+        end = min(start + _STRIDE, weights.shape[2])
+        wanted = weights[:, :, start:end] - errors[:, :, :start] @ feedback[:, :start, start:end]
+        within = feedback[:, start:end, start:end]
+        for column in range(end - start):
+            chosen = np.clip(np.rint(wanted[:, :, column]), -limit, limit)
+            error = chosen - weights[:, :, start + column]
+            integers[:, :, start + column] = chosen
+            errors[:, :, start + column] = error
+            wanted[:, :, column + 1 :] -= error[:, :, np.newaxis] * within[:, np.newaxis, column, column + 1 :]
+    return integers

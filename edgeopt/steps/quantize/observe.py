@@ -1,0 +1,149 @@
+"""One pass over calibration samples: batch by batch, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgeopt.core.dataset import Array, Dataset
+from edgeopt.errors import InputError
+from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.save import as_source
+from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.doubts import calibration_failure
+from edgeopt.steps.quantize.observations import ChannelStatistics, Observations, TensorStatistics
+from edgeopt.steps.quantize.probes import ChannelProbe, ExtremesProbe, HistogramProbe, Probe
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["BATCH", "ChannelStatistics", "Observations", "TensorStatistics", "observe"]
+
+BATCH = 4  # with 16, ResNet8 peaks at 130 MB and gains nothing in time; with 4 at 109 MB
+_LEAVING_BYTES = 32 << 20  # of activations that leave the runtime at once; more samples than that holds gain nothing
+
+
+def observe(
+    model: onnx.ModelProto,
+    tensors: Iterable[str],
+    data: Dataset,
+    *,
+    histograms: bool = False,
+    channels: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> Observations:
+    """What `tensors` hold while `model` runs over `data`.
+
+    Args:
+        model: A float model.
+        tensors: Names of float tensors of the main graph.
+        data: Samples bound to the model's inputs, at least one.
+        histograms: Count the values of `tensors` too, which costs time: they leave the runtime for it.
+        channels: Name of a tensor -> its channel axis, where the extremes and the mean of each channel are wanted.
+        progress: Called with (done, total) samples.
+
+    Raises:
+        InputError: The model fails on the samples, or gives NaN or infinity.
+    """
+    whole = [HistogramProbe(name) if histograms else ExtremesProbe(name) for name in dict.fromkeys(tensors)]
+    split = _channel_probes(model, channels or {})
+    _run(model, [*whole, *split], data, progress)
+    return Observations(
+        tensors={probe.name: probe.statistics() for probe in whole},
+        channels={probe.name: probe.seen for probe in split if probe.seen is not None},
+        samples=len(data),
+    )
+
+
+def _run(model: onnx.ModelProto, probes: list[Any], data: Dataset, progress: Progress | None) -> None:
+    session, outputs = _session(model, probes)
+    wanted = list(dict.fromkeys(name for names in outputs for name in names))
+    done = 0
+    for feeds, count, share in _batches(data, *_batch_size(model, session)):
+        try:
+            values = dict(zip(wanted, session.run(wanted, feeds) if wanted else (), strict=True))
+        except runtime_errors() as error:
+            raise calibration_failure(error, data) from error
+        for probe, names in zip(probes, outputs, strict=True):
+            if not probe.take([values[name] for name in names], share):
+                raise _not_finite(probe, data.source)
+        done += count
+        if progress:
+            progress(done, len(data))
+
+
+def _session(model: onnx.ModelProto, probes: list[Any]) -> tuple[Any, list[list[str]]]:
+    """A session of `model` with what the probes add, and the outputs that each of them wants."""
+    import onnx
+    import onnxruntime
+
+    observed = onnx.ModelProto()
+    observed.CopyFrom(model)
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+    outputs = [probe.outputs(observed.graph, opset) for probe in probes]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False
+    # Threads that spin for work would take the core from the counting between two batches: 200 samples of
+    # MobileNetV2-0.5 cost 1.2 s of CPU time without, 2.1 s with it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with as_source(observed) as source:
+        session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
+    return session, outputs
+
+
+def _batches(data: Dataset, size: int, is_fixed: bool) -> Iterator[tuple[dict[str, Array], int, float]]:
+    """Feeds, how many samples they hold, and what share of them are samples: the rest are copies that fill them."""
+    for number, feeds in enumerate(data.batches(size, is_filled=is_fixed)):
+        count = min(size, len(data) - number * size)
+        yield feeds, count, count / size if is_fixed else 1.0
+
+
+def _batch_size(model: onnx.ModelProto, session: Any) -> tuple[int, bool]:
+    """The batch that the model fixes, else `BATCH` or what leaves little at once; and whether it is fixed."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    values = [value for value in model.graph.input if value.name not in constants]
+    axes = [value.type.tensor_type.shape.dim[0] for value in values if value.type.tensor_type.shape.dim]
+    fixed = [axis.dim_value for axis in axes if axis.HasField("dim_value") and axis.dim_value > 0]
+    if fixed:
+        return fixed[0], True
+    lengths = [[axis for axis in value.shape[1:] if isinstance(axis, int)] for value in session.get_outputs()]
+    sample_bytes = sum(4 * math.prod(axes) for axes in lengths)
+    return max(1, min(BATCH, _LEAVING_BYTES // max(sample_bytes, 1))), False
+
+
+def _channel_probes(model: onnx.ModelProto, channels: Mapping[str, int]) -> list[ChannelProbe]:
+    if not channels:
+        return []
+    ranks = _ranks(model)
+    unknown = [name for name in channels if name not in ranks]
+    if unknown:
+        raise InputError(
+            f"the number of axes of tensor `{unknown[0]}` is not known", hint="run ONNX shape inference on the model"
+        )
+    return [
+        ChannelProbe(name=name, axis=axis % ranks[name], rank=ranks[name])
+        for name, axis in channels.items()
+        if ranks[name]
+    ]
+
+
+def _ranks(model: onnx.ModelProto) -> dict[str, int]:
+    """Number of axes of each tensor of the main graph, where inference can tell it."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True).graph
+    values = (*graph.input, *graph.value_info, *graph.output)
+    return {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in values
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def _not_finite(probe: Probe, source: str) -> InputError:
+    return InputError(
+        f"tensor `{probe.name}` becomes NaN or infinite on `{source}`",
+        hint="the float model itself overflows on this data; check its weights and the preprocessing",
+    )
