@@ -93,10 +93,11 @@ def int8_of() -> Callable[..., Any]:
 
     def made(model: Any, feeds: Any, keep: Any = None) -> Any:
         import onnx_ir as ir
-        from edgeopt.steps.quantize.calibrate import calibrate_minmax
 
         from edgeopt.core.target import host_target
         from edgeopt.steps.quantize.affine import activation_parameters
+        from edgeopt.steps.quantize.observe import observe
+        from edgeopt.steps.quantize.ranges import tensor_range
         from edgeopt.steps.quantize.types import int8_types
         from edgeopt.steps.quantize.write import Writer
 
@@ -104,7 +105,8 @@ def int8_of() -> Callable[..., Any]:
         placement = place(intermediate.graph, keep_float=keep)
         count = len(next(iter(feeds.values())))
         data = Dataset(inputs=feeds, source="feeds", indices=np.arange(count))
-        ranges = calibrate_minmax(model, sorted({placement.root(name) for name in placement.tensors}), data)
+        seen = observe(model, sorted({placement.root(name) for name in placement.tensors}), data).tensors
+        ranges = {name: tensor_range(found, "minmax", types) for name, found in seen.items()}
         parameters = {name: activation_parameters(found.low, found.high, types) for name, found in ranges.items()}
         Writer(
             graph=intermediate.graph, placement=placement, parameters=parameters, types=types, per_channel=True
