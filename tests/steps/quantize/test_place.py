@@ -426,13 +426,25 @@ def test_a_narrow_depthwise_convolution_behind_an_integer_one_runs_on_integers(n
     assert names(found.nodes) == ["conv", "depthwise"]
 
 
-def test_a_product_of_activations_stays_float_where_the_target_says_so(net, place_model):
+@pytest.mark.parametrize(
+    ("small", "size"), [(0, ""), (8, ""), (9, "8 x 8")], ids=["no rule", "large enough", "too small"]
+)
+def test_a_small_product_of_activations_stays_float_where_the_target_says_so(net, place_model, small, size):
     nodes = [node("Abs", ["x"], ["t"], name="abs"), node("MatMul", ["x", "t"], ["y"], name="matmul")]
 
-    found = place_model(net(nodes), float_products=True)
+    found = place_model(net(nodes), small_products=small)
 
-    assert found.kept_float["matmul"] == "both its inputs are activations, so integers would not pay"
-    assert found.tensors == {}
+    assert ("matmul" in found.kept_float) == bool(size)
+    assert size in found.kept_float.get("matmul", "")
+    assert list(found.tensors) == ([] if size else ["x", "t"])
+
+
+def test_a_product_of_activations_of_unknown_size_stays_float(net, place_model):
+    nodes = [node("Abs", ["x"], ["t"], name="abs"), node("MatMul", ["x", "t"], ["y"], name="matmul")]
+
+    found = place_model(net(nodes, shape=(4, "rows", "rows")), small_products=8)
+
+    assert "rows x rows" in found.kept_float["matmul"]
 
 
 def test_a_dense_layer_writes_floats_where_only_floats_are_read(net, place_model):
