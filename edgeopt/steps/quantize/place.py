@@ -94,13 +94,14 @@ def place(graph: ir.Graph, *, thin_channels: int = 0) -> Placement:
         reason = rules[kind](node, placement) if kind else _no_kernel(node)
         if reason:
             placement.kept_float[node_name(node)] = reason
+    _carry_forwards(graph, placement)
     _carry_backwards(graph, placement)
     return placement
 
 
 def node_name(node: ir.Node) -> str:
     """The node's name, or that of its first output where it has none."""
-    return node.name or str(node.outputs[0].name)
+    return node.name or next((str(output.name) for output in node.outputs if output.name), node.op_type)
 
 
 def constant(value: ir.Value | None) -> bool:
@@ -219,10 +220,8 @@ def _place_carried(node: ir.Node, placement: Placement) -> str:
     data = node.inputs[0]
     if data is None or data.name not in placement.tensors:
         return "" if node.op_type in _SILENT or data is None or constant(data) else "its input is float"
-    if node.op_type == "MaxPool" and len(node.outputs) > 1 and node.outputs[1].name:
-        return "it gives the positions of the largest values too, which no integer kernel does"
     placement.nodes.append(node)
-    for output in node.outputs:
+    for output in node.outputs[:1] if node.op_type == "MaxPool" else node.outputs:  # its second one holds positions
         if output.name:  # one that is left out has none
             _take(placement, output)
             placement.shared[str(output.name)] = str(data.name)
@@ -237,6 +236,19 @@ def _place_absorbed(node: ir.Node, placement: Placement) -> str:
         placement.clamps.append(node)
         return ""
     return "its input is not the result of an integer node alone"
+
+
+def _carry_forwards(graph: ir.Graph, placement: Placement) -> None:
+    """Quantize behind a node that carries values which a later node wanted as integers.
+
+    It loses nothing, since all readers of those values read them through one pair. And ONNX Runtime 1.32 does not load
+    a graph of opset 21 or later in which a pair of int8 is followed by such a node without one: it makes a pair of its
+    own, with output_dtype INT8 and a zero point of uint8.
+    """
+    for node in graph:
+        is_carried = KINDS.get(node.op_type) is Kind.CARRIED and node.domain in ("", "ai.onnx")
+        if is_carried and node not in placement.nodes and not _place_carried(node, placement):
+            placement.kept_float.pop(node_name(node), None)
 
 
 def _carry_backwards(graph: ir.Graph, placement: Placement) -> None:
