@@ -500,6 +500,17 @@ QUANTIZED: dict[str, Callable[[], Any]] = {
          node("Conv", ["m", "k"], ["y"], **PADS)],
         {"k": KERNEL}, opset=7,
     ),
+    "opset 21 and values carried to an output": lambda: model(
+        [
+            node("Conv", ["x", "k"], ["a"], **PADS),
+            node("Slice", ["a", "zero", "two", "axes"], ["part"]),
+            node("MaxPool", ["a"], ["p"], kernel_shape=[2, 2]),
+            node("Conv", ["a", "k"], ["c"], **PADS),
+            node("Reshape", ["c", "flat"], ["y"]),
+        ],
+        {"k": KERNEL, "zero": np.int64([0]), "two": np.int64([2]), "axes": np.int64([1]), "flat": np.int64([0, -1])},
+        outputs=two_outputs("y", "part", "p"), opset=21,
+    ),
     "the newest opset that the runtime knows": lambda: model(
         [node("Conv", ["x", "k"], ["y"], **PADS)], {"k": KERNEL}, opset=min(onnx.defs.onnx_opset_version(), 25)
     ),
