@@ -12,6 +12,8 @@ from edgeopt.steps.quantize.types import Int8Types
 
 Doubles = NDArray[np.float64]
 
+_BINS = 2048  # as Migacz has them; more make sparse counts look like detail that is lost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Divergence:
@@ -26,8 +28,9 @@ class Divergence:
     where c are counts, S and n are the count and the filled bins of a level, N is the count of all. The sums over bins
     are differences of running sums, so that one candidate costs as much as it has levels.
 
-    The bin of zero counts no more than the larger of its neighbours: zero is exact in any range, and the many zeros
-    behind a Relu would otherwise demand fine steps (NVIDIA's pytorch-quantization sets it to its neighbour likewise).
+    A bin counts no more than the larger of its neighbours. Else the value that a Relu or a flat background repeats
+    demands fine steps around itself alone: with it, the 2,048 bins cost the digits' ResNet8 all but 5 dB of its signal,
+    without it 34 dB are left. (NVIDIA's pytorch-quantization sets the bin of zero to its neighbour for this reason.)
 
     Attributes:
         first: Integer of the first bin.
@@ -46,11 +49,10 @@ class Divergence:
     @classmethod
     def of(cls, histogram: Histogram, types: Int8Types) -> Divergence:
         """The loss over the values of `histogram`, at least one."""
+        histogram = histogram.coarsened(_BINS)
         counts = histogram.counts.astype(np.float64)
-        zero = -histogram.first
-        neighbours = [counts[index] for index in (zero - 1, zero + 1) if 0 <= index < len(counts)]
-        if neighbours and 0 <= zero < len(counts):
-            counts[zero] = min(counts[zero], max(neighbours))
+        padded = np.concatenate([[0.0], counts, [0.0]])
+        counts = np.minimum(counts, np.maximum(padded[:-2], padded[2:]))
         sums = np.stack([counts, counts > 0, _xlogx(counts)])
         running = np.concatenate([np.zeros((3, 1)), np.cumsum(sums, axis=1)], axis=1)
         low, high = types.activation_range
