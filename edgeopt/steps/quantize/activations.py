@@ -16,7 +16,7 @@ from edgeopt.steps.protocol import Progress
 if TYPE_CHECKING:
     import onnx
 
-_BATCH_BYTES = 2 << 20  # of activations that leave the runtime at once
+_BATCH_BYTES = 4 << 20  # of activations that leave the runtime at once
 _LARGEST_BATCH = 16
 
 Activations = dict[str, NDArray[Any]]
