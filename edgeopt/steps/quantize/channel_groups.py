@@ -63,6 +63,12 @@ class Slot:
         """Groups of the node's convolution; 1 for all else."""
         return int(self.node.attributes["group"].as_int()) if "group" in self.node.attributes else 1
 
+    @property
+    def channels(self) -> int:
+        """How many channels the constant writes."""
+        array = self.array
+        return int(array.shape[array.ndim - self.trailing - 1]) // self.repeats
+
     def blocks(self, array: Floats) -> Floats:
         """A weight that reads channels, as (group, output, input, place)."""
         if self.node.op_type == "Conv":
@@ -105,7 +111,7 @@ class Bound:
     high: float
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Group:
     """Tensors that share one factor per channel.
 
@@ -118,6 +124,7 @@ class Group:
         read: Names of the tensors that these weights read.
         bounds: Clamps on the way.
         is_normalized: Whether scales of normalizations write the channels, and not matrices or kernels.
+        is_blocked: Whether something else reads or writes the channels, so that they must stay as they are.
     """
 
     channels: int
@@ -128,6 +135,7 @@ class Group:
     read: list[str] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     is_normalized: bool = False
+    is_blocked: bool = False
 
     @property
     def name(self) -> str:
@@ -152,6 +160,8 @@ class Group:
             mine.extend(theirs)
         self.read.extend(other.read)
         self.bounds.extend(other.bounds)
+        self.is_normalized |= other.is_normalized
+        self.is_blocked |= other.is_blocked
 
 
 def rescale(group: Group, factors: NDArray[Any]) -> None:
@@ -169,7 +179,7 @@ def _replace(slot: Slot, array: Floats) -> None:
 
     value = slot.node.inputs[slot.index]
     assert value is not None
-    if len(value.uses()) == 1:
+    if len(value.uses()) == 1 and not value.is_graph_output():
         value.const_value = ir.tensor(array, name=value.name)
         value.shape = ir.Shape(array.shape)
         return
