@@ -173,6 +173,7 @@ class _Flow:
                 self._block_all(node)
                 return
             self._unite(mine, theirs)
+            mine.added.extend([str(first.name), str(second.name)])
             self._join(node.outputs[0], mine, layout)
 
     def _shift(self, node: ir.Node, data: ir.Value, constant: ir.Value, *, index: int) -> None:

@@ -122,6 +122,7 @@ class Group:
         shifts: Biases and other constants that are added to the channels.
         columns: Weights that read the channels.
         read: Names of the tensors that these weights read.
+        added: Names of the tensors that are added to each other.
         bounds: Clamps on the way.
         is_normalized: Whether scales of normalizations write the channels, and not matrices or kernels.
         is_blocked: Whether something else reads or writes the channels, so that they must stay as they are.
@@ -133,6 +134,7 @@ class Group:
     shifts: list[Slot] = field(default_factory=list)
     columns: list[Slot] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     is_normalized: bool = False
     is_blocked: bool = False
@@ -145,8 +147,8 @@ class Group:
         return f"{writers} -> {readers}"
 
     def tensors(self) -> dict[str, int]:
-        """Each tensor whose statistics per channel matter: those that weights read, and clamped ones. Name -> axis."""
-        names = dict.fromkeys([*self.read, *(bound.value for bound in self.bounds)])
+        """Each tensor whose statistics per channel matter: those read or added, and clamped ones. Name -> axis."""
+        names = dict.fromkeys([*self.read, *self.added, *(bound.value for bound in self.bounds)])
         return {name: self.values[name].axis for name in names}
 
     def merge(self, other: Group) -> None:
@@ -159,6 +161,7 @@ class Group:
         ):
             mine.extend(theirs)
         self.read.extend(other.read)
+        self.added.extend(other.added)
         self.bounds.extend(other.bounds)
         self.is_normalized |= other.is_normalized
         self.is_blocked |= other.is_blocked
