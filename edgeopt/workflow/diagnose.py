@@ -54,7 +54,7 @@ def diagnose(
     data: Named,
     *,
     samples: int = SAMPLES,
-    gain: bool = True,
+    gain: bool = False,
     preprocess: Preprocess | None = None,
     seed: int = 0,
     report: Report = silent,
@@ -66,7 +66,7 @@ def diagnose(
         candidate: The model of quantize/dequantize pairs that was made from it, by edgeopt or another tool.
         data: Samples; none that either model says it was calibrated on is used.
         samples: How many to draw, stratified by label.
-        gain: Measure what the model gains when one layer alone is float, too; it about doubles the time.
+        gain: Measure what the model gains when one layer alone is float, too; it takes 2 to 3 times as long.
         preprocess: What is done to raw samples.
         seed: Seed of the draw.
         report: Called with what is being done.
