@@ -171,7 +171,7 @@ def test_swapped_models_are_told_so(small_models, quantize_foreign, samples):
 
 
 def test_two_float_models_are_refused(small_models):
-    with pytest.raises(InputError, match="CANDIDATE `made.onnx` is not quantized"):
+    with pytest.raises(InputError, match=r"CANDIDATE `made\.onnx` is not quantized"):
         taken(small_models.dense(), small_models.dense())
 
 

@@ -146,7 +146,7 @@ def test_output_channels_lie_along(operator, attributes, axis):
 
 
 def pair_on_weight(small_models, *, is_turned=False):
-    """x (1, 2) -> MatMul with a weight that goes through QuantizeLinear and DequantizeLinear, and Transpose if asked."""
+    """x (1, 2) -> MatMul with a weight behind QuantizeLinear and DequantizeLinear, and Transpose if asked."""
     weight = np.array([[0.5, -0.26], [0.1, 1.27]], np.float32)
     nodes = [
         helper.make_node("QuantizeLinear", ["weight", "scale", "point"], ["weight_q"]),
