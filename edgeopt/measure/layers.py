@@ -45,6 +45,10 @@ class LayerSignal(LayerDamage):
             where it has none, or where its float weight was not found.
         activations_sqnr_db: The same with only the pairs that it reads and writes through; None where it has none.
         shift_share: Share of the noise of its weights that is a constant shift per channel; None without weights.
+        weights_output_sqnr_db: Signal to noise of the model's output with only the layer's weights in integers; None
+            unless the layer alone takes the output below a bound. A layer whose wide channels drown what its narrow
+            ones lose shows it here.
+        activations_output_sqnr_db: The same with only its pairs.
         gain_db: What the output of the whole quantized model gains when this layer alone is float; None where that was
             not measured.
     """
@@ -52,6 +56,8 @@ class LayerSignal(LayerDamage):
     weights_sqnr_db: float | None
     activations_sqnr_db: float | None
     shift_share: float | None
+    weights_output_sqnr_db: float | None
+    activations_output_sqnr_db: float | None
     gain_db: float | None
 
 
@@ -103,13 +109,20 @@ def opened(base: onnx.ModelProto | Path, candidate: onnx.ModelProto | Path) -> P
 
 
 def layer_signals(
-    parts: Pieces, data: Dataset, *, has_gain: bool = False, threads: int = 0, progress: Progress | None = None
+    parts: Pieces,
+    data: Dataset,
+    *,
+    apart_below_db: float = 30.0,
+    has_gain: bool = False,
+    threads: int = 0,
+    progress: Progress | None = None,
 ) -> list[LayerSignal]:
     """Damage, cause and gain of every layer, in the order of the graph.
 
     Args:
         parts: Both models, taken apart.
         data: Samples bound to the model's inputs.
+        apart_below_db: Tell weights and activations apart at the output, too, of layers that alone take it below this.
         has_gain: Measure what the whole model gains when one layer is float, which takes 2 to 3 times as long.
         threads: Threads per inference; 0 for as many as there are cores.
         progress: Called with (done, total) batches.
@@ -123,13 +136,18 @@ def layer_signals(
         ]
         for layer in layers
     ]
-    half = (lambda done, total: progress(done, 2 * total)) if progress and has_gain else progress
-    sums = branch_sums(parts, data, branches, threads=threads, progress=half)
+    stages = 3 if has_gain else 2
+    sums = branch_sums(parts, data, branches, threads=threads, progress=_stage(progress, 0, stages))
+    ratios = [noise_ratio(found[0]) for found in sums]
+    apart = {
+        layer.name
+        for layer, ratio in zip(layers, ratios, strict=True)
+        if signal_to_noise_db(1.0, ratio) < apart_below_db
+    }
+    at_output = _apart(parts, data, apart, threads=threads, progress=_stage(progress, 1, stages))
     gains: list[float | None] = [None] * len(layers)
     if has_gain:
-        rest = (lambda done, total: progress(total + done, 2 * total)) if progress else None
-        gains = _gains(parts, data, threads=threads, progress=rest)
-    ratios = [noise_ratio(found[0]) for found in sums]
+        gains = _gains(parts, data, threads=threads, progress=_stage(progress, 2, stages))
     return [
         LayerSignal(
             name=parts.floats[layer.name].name,
@@ -139,10 +157,36 @@ def layer_signals(
             weights_sqnr_db=decibels(found[1]) if _has_known_weights(parts, layer) else None,
             activations_sqnr_db=decibels(found[2]) if layer.reads or layer.writes else None,
             shift_share=found[1][0].shift_share if _has_known_weights(parts, layer) else None,
+            weights_output_sqnr_db=own[0] if _has_known_weights(parts, layer) else None,
+            activations_output_sqnr_db=own[1] if layer.reads or layer.writes else None,
             gain_db=gain,
         )
-        for layer, found, ratio, gain in zip(layers, sums, ratios, gains, strict=True)
+        for layer, found, ratio, own, gain in zip(layers, sums, ratios, at_output, gains, strict=True)
     ]
+
+
+def _stage(progress: Progress | None, number: int, stages: int) -> Progress | None:
+    """Progress of one of several stages as a share of all, in thousandths: stages differ in their batches."""
+    if progress is None:
+        return None
+    told = progress
+    return lambda done, total: told(round(1000 * (number + done / total)), 1000 * stages)
+
+
+def _apart(
+    parts: Pieces, data: Dataset, names: set[str], *, threads: int, progress: Progress | None
+) -> list[tuple[float | None, float | None]]:
+    """Signal to noise of the output in dB with the weights, and with the pairs, of each layer called one of `names`."""
+    chosen = [layer for layer in parts.candidate.layers if layer.name in names]
+    branches = [
+        [Branch(on=part, points=(OUTPUTS,)) for part in (parts.weights_of(layer), parts.pairs_of(layer))]
+        for layer in chosen
+    ]
+    sums = branch_sums(parts, data, branches, threads=threads, progress=progress) if chosen else []
+    found = {
+        layer.name: (decibels(weights), decibels(pairs)) for layer, (weights, pairs) in zip(chosen, sums, strict=True)
+    }
+    return [found.get(layer.name, (None, None)) for layer in parts.candidate.layers]
 
 
 def _gains(parts: Pieces, data: Dataset, *, threads: int, progress: Progress | None) -> list[float | None]:

@@ -32,9 +32,9 @@ def decibels(before, after):
 
 
 def test_damage_is_what_a_model_with_that_layer_alone_quantized_shows(
-    small_models, quantize_foreign, outputs_of, samples, data, made
+    small_models, quantize_foreign, outputs_of, data, made
 ):
-    base = small_models.dense()
+    base, samples = small_models.dense(), data.inputs["x"]
     alone = quantize_foreign(base, {"x": samples}, nodes_to_quantize=["second", "relu2"])
     before, after = (outputs_of(model, {"x": samples})["scores"] for model in (base, alone))
 
@@ -104,12 +104,29 @@ def test_weights_and_activations_are_told_apart(small_models, outputs_of, sample
     assert signals[1].activations_sqnr_db < signals[1].weights_sqnr_db + 20
     assert 0 < signals[1].shift_share < 1
     assert signals[1].gain_db is None
+    assert signals[1].weights_output_sqnr_db is None
 
 
-def test_gain_is_what_the_whole_model_gains_without_the_layer(
-    small_models, quantize_foreign, outputs_of, samples, data, made
-):
-    base = small_models.dense()
+def test_weights_and_activations_are_told_apart_at_the_output_where_it_suffers(small_models, data, made):
+    (first, second, third) = layer_signals(opened(small_models.dense(), made), data, apart_below_db=200.0)
+
+    for signal in (first, second, third):
+        ratio = sum(10 ** (-value / 10) for value in (signal.weights_output_sqnr_db, signal.activations_output_sqnr_db))
+        assert -10 * np.log10(ratio) == pytest.approx(signal.output_sqnr_db, abs=1.5)
+
+
+def test_narrow_channels_that_wide_ones_drown_show_at_the_output(small_models, quantize_foreign, data):
+    base = small_models.dense(channel=300.0)
+    made = quantize_foreign(base, data.inputs, per_channel=False)
+
+    second = layer_signals(opened(base, made), data)[1]
+
+    assert second.weights_sqnr_db > 30
+    assert second.weights_output_sqnr_db < 20
+
+
+def test_gain_is_what_the_whole_model_gains_without_the_layer(small_models, quantize_foreign, outputs_of, data, made):
+    base, samples = small_models.dense(), data.inputs["x"]
     rest = quantize_foreign(base, {"x": samples}, nodes_to_exclude=["second"])
     before, whole, without = (outputs_of(model, {"x": samples})["scores"] for model in (base, made, rest))
 
