@@ -120,6 +120,12 @@ def warnings_of(model: Record) -> list[str]:
             f"with every quantizer off the candidate still differs from BASE ({model['reference_sqnr_db']:.1f} dB): it "
             "was trained again, rescaled or made from another model; figures of layers are beside what it is then"
         )
+    worst = max((layer["noise_share"] for layer in model["layers"]), default=0.0)
+    if model["simulated_sqnr_db"] < HEALTHY_DB and worst < THRESHOLDS["sensitive"].value:
+        said.append(
+            f"the noise is spread: no layer brings more than {_share(worst)} of it, so no single one is to be kept "
+            "float; `--range mse`, `--rounding gptq` and `--equalize` mend all of them a little"
+        )
     unmatched = [layer["node"] for layer in model["layers"] if layer["unmatched"]]
     if unmatched:
         first = next(layer for layer in model["layers"] if layer["unmatched"])
