@@ -176,7 +176,7 @@ def test_two_float_models_are_refused(small_models):
 
 
 def test_a_model_of_other_inputs_is_refused(small_models, quantize_foreign, samples):
-    with pytest.raises(InputError, match=r"inputs `x` \(float\), BASE `base.onnx` has `image` \(float\)"):
+    with pytest.raises(InputError, match=r"inputs `x` \(\?x8 float\), BASE `base.onnx` has `image` \(\?x3x8x8 float\)"):
         taken(small_models.conv(), quantize_foreign(small_models.dense(), {"x": samples}))
 
 
