@@ -64,7 +64,6 @@ _FORMS = {
     "none": "is not quantized",
     "qoperator": "is quantized in the operator format (QLinearConv, ...), where no quantizer stands alone",
     "dynamic": "takes the ranges of activations anew at every inference, so that no quantizer stands in the file",
-    "weights": "holds its weights in MatMulNBits, where no quantizer stands alone",
 }
 
 
@@ -124,7 +123,7 @@ def _require_float_and_quantized(
             f"CANDIDATE `{candidate_name}` {_FORMS['none']}",
             hint="make one with `edgeopt quantize`, or `compare` the two",
         )
-    if after != "qdq":
+    if after not in ("qdq", "weights"):
         raise Unsupported(
             f"CANDIDATE `{candidate_name}` {_FORMS[after]}",
             hint="make it with quantize/dequantize pairs: `edgeopt quantize`, or ONNX Runtime's QuantFormat.QDQ",

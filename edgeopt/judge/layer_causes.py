@@ -68,6 +68,11 @@ THRESHOLDS: dict[str, Threshold] = {
         "dB",
         "with every quantizer off both models should agree to float32; a tenth of the signal is another model",
     ),
+    "scaled": Threshold(
+        40.0,
+        "dB",
+        "a factor per channel found from 8-bit weights is off by 0.1 to 1 %, which is 40 to 60 dB",
+    ),
     "agrees": Threshold(
         60.0, "dB", "what besides quantization differs should be small beside the noise of 8 bits, which is 30 to 50 dB"
     ),
@@ -115,10 +120,16 @@ def warnings_of(model: Record) -> list[str]:
             f"the integer kernels of this machine lose {lost:.1f} dB that rounding alone does not: they saturate, or "
             "compute otherwise than the file says; quantize for this machine with `--target host`"
         )
-    if model["reference_sqnr_db"] < agrees:
+    scaled = sum(layer["is_rescaled"] for layer in model["layers"])
+    if scaled and THRESHOLDS["scaled"].value <= model["reference_sqnr_db"] < agrees:
+        said.append(
+            f"{scaled} of {len(model['layers'])} layers were scaled channel by channel before quantizing "
+            f"(equalization): the factors are known from the integers alone, to {model['reference_sqnr_db']:.1f} dB at the output"
+        )
+    elif model["reference_sqnr_db"] < agrees:
         said.append(
             f"with every quantizer off the candidate still differs from BASE ({model['reference_sqnr_db']:.1f} dB): it "
-            "was trained again, rescaled or made from another model; figures of layers are beside what it is then"
+            "was trained again or made from another model; figures of layers are beside what it is then"
         )
     worst = max((layer["noise_share"] for layer in model["layers"]), default=0.0)
     if model["simulated_sqnr_db"] < HEALTHY_DB and worst < THRESHOLDS["sensitive"].value:

@@ -46,6 +46,7 @@ def layer(*, weight=None, reads=None, writes=None, **figures):
         "weights_output_sqnr_db": None,
         "activations_output_sqnr_db": None,
         "unmatched": "",
+        "is_rescaled": False,
     }
     return {
         **usual,
@@ -218,6 +219,12 @@ def test_a_candidate_that_is_not_the_base_rounded_is_told():
     (said,) = warnings_of(model(layer(noise_share=0.5), reference_sqnr_db=45.0))
 
     assert "with every quantizer off the candidate still differs from BASE (45.0 dB)" in said
+
+
+def test_layers_that_were_equalized_are_told_so():
+    (said,) = warnings_of(model(layer(noise_share=0.5, is_rescaled=True), reference_sqnr_db=48.0))
+
+    assert said.startswith("1 of 1 layers were scaled channel by channel before quantizing (equalization)")
 
 
 def test_layers_that_were_not_found_are_told():
