@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.dataset import Array, Dataset
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, runtime_errors
 from edgeopt.graph.save import as_source
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.doubts import calibration_failure
