@@ -124,7 +124,8 @@ def warnings_of(model: Record) -> list[str]:
     if scaled and THRESHOLDS["scaled"].value <= model["reference_sqnr_db"] < agrees:
         said.append(
             f"{scaled} of {len(model['layers'])} layers were scaled channel by channel before quantizing "
-            f"(equalization): the factors are known from the integers alone, to {model['reference_sqnr_db']:.1f} dB at the output"
+            f"(equalization): the factors are known from the integers alone, to "
+            f"{model['reference_sqnr_db']:.1f} dB at the output"
         )
     elif model["reference_sqnr_db"] < agrees:
         said.append(
