@@ -145,7 +145,7 @@ class Int4Weights:
 
 
 def _tried(trial: Trial, nearest: onnx.ModelProto, rounded: onnx.ModelProto) -> Tried:
-    before, after = trial.score_db(nearest), trial.sqnr_db(rounded)
+    before, after = trial.score_db(nearest), trial.score_db(rounded)
     found = Tried(change={"rounding": "gptq"}, before_db=before, after_db=after)
     return replace(found, is_kept=after > before + SMALLEST_GAIN_DB)
 
