@@ -61,9 +61,18 @@ STEP_MEANINGS: dict[str, str] = {
     "quantize.scheme": "Static int8, which `auto` is too, or another of the [schemes](schemes.md).",
     "quantize.per_channel": "int8, int8-dynamic: one scale per output channel of a weight; else one per weight.",
     "quantize.target": "The device whose kernels the types suit.",
-    "quantize.range": "int8: how ranges of activations are taken: smallest and largest value; `auto` does the same.",
+    "quantize.range": "int8: how ranges of activations are taken: `minmax`, `percentile`, `entropy` or `mse`. `auto`, "
+    "here and below, tries the alternatives on samples held back, and keeps what is best.",
+    "quantize.equalize": "int8: cross-layer equalization; left out, it is tried.",
+    "quantize.smooth": "int8: SmoothQuant behind layer norms; left out, it is tried.",
+    "quantize.weight_range": "int8: how ranges of weights are taken: `minmax` or `mse`.",
+    "quantize.rounding": "int8, int4-weights: how weights are rounded: `nearest`, `gptq` or `adaround`.",
+    "quantize.bias_correction": "int8: take the mean error of rounded weights off the biases; left out, it is tried.",
+    "quantize.keep_float": "Names of nodes that stay float.",
+    "quantize.measured": "int8: find nodes that are slower in int8 on this machine, and leave them float. The command "
+    "does so where it measures.",
+    "quantize.prefer": "int8, measured: `size` lets nodes go float whose weights hardly count, `latency` all.",
     "quantize.block_size": "int4-weights: weights that share a scale: 16, 32, 64, 128 or 256.",
-    "quantize.rounding": "int4-weights: weights go to the nearest integer; `auto` does the same.",
     "quantize.io": "fp16: type of the model's float inputs and outputs.",
 }
 # metric that takes no baseline -> why, where that is not the usual

@@ -32,8 +32,13 @@ class Step(Protocol):
     name: ClassVar[str]
 
     @property
+    def takes_data(self) -> bool:
+        """Whether samples may change what it makes; one that does not take them is given none."""
+        ...
+
+    @property
     def needs_data(self) -> bool:
-        """Whether what it makes depends on samples; one that does not is given none."""
+        """Whether it cannot do without samples, so that random ones stand in."""
         ...
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
@@ -42,7 +47,8 @@ class Step(Protocol):
         Args:
             source: The model file to change; it stays as it is.
             output: Where the changed model goes; its folder exists, and it is written whole or not at all.
-            data: Calibration samples, bound to the model's inputs; none where `needs_data` is false.
+            data: Calibration samples, bound to the model's inputs; none where `takes_data` is false, and perhaps none
+                where `needs_data` is.
             progress: Called with (done, total) samples.
 
         Raises:

@@ -27,10 +27,10 @@ from edgeopt.workflow.recipe import (
     AppliedRecipe,
     Recipe,
     apply_recipe,
-    needs_data,
     recipe_from_tables,
     recipe_lineage,
     split_for,
+    takes_data,
 )
 
 RECORD_FOLDER = ".edgeopt"
@@ -161,7 +161,7 @@ def _made(
 ) -> tuple[Artifact, AppliedRecipe]:
     """The candidate, which says what it was made from, and its steps with what they warn of."""
     path = _made_path(folder, ground.original, "candidate")
-    calibration = ground.split.calibration if ground.split and needs_data(ground.recipe) else None
+    calibration = ground.split.calibration if ground.split and takes_data(ground.recipe) else None
     applied = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(ground.recipe, ground.original, calibration, seed=seed)
     return replace(model_artifact(path), lineage=lineage), applied

@@ -181,7 +181,7 @@ def quantize(
         equalize: Cross-layer equalization, under int8.
         smooth: SmoothQuant, under int8.
         weight_range: How ranges of weights are taken, under int8.
-        rounding: How weights are rounded, under int8 and int4-weights.
+        rounding: How weights are rounded, under int8 and int4-weights, which does not know `adaround`.
         bias_correction: Whether biases make up for the mean error of rounded weights, under int8.
         keep_float: Names of nodes that stay float, under int8.
         max_drop: What accuracy may drop, in points: the fewest layers that keep it stay float, under int8. Half of the
@@ -242,7 +242,7 @@ def quantize(
         cache=None if dry_run else cache,
         lies_at=path,
         seed=seed,
-        progress=counter(report, "calibrating" if step.needs_data else "quantizing"),
+        progress=counter(report, "calibrating" if len(split.calibration) else "quantizing"),
     )
     if select is None or max_drop is None:
         applied, budget = _apply(partial(apply, step), path, force=force, dry_run=dry_run), None
@@ -289,9 +289,9 @@ def _require_output(path: Path, source: Artifact, *, force: bool) -> None:
 
 
 def _split(source: Artifact, bound: Dataset | None, step: Quantize, samples: int, seed: int) -> Split:
-    """Calibration samples where the step needs some, and the rest to judge on; without data synthetic ones and none."""
+    """Calibration samples where the step takes any, and the rest to judge on; without data random ones if it must."""
     if bound is not None:
-        return split_dataset(bound, samples=samples, seed=seed) if step.needs_data else judged_alone(bound)
+        return split_dataset(bound, samples=samples, seed=seed) if step.takes_data else judged_alone(bound)
     if not step.needs_data:
         return judged_alone(no_samples())
     from edgeopt.data.bind import synthetic_dataset
@@ -321,8 +321,8 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     comparison = timing.comparisons[0]
     is_slower = comparison.verdict == "slower" or (prefer == "latency" and comparison.ratio < 1)
     name = str(result.step.details["scheme"]["name"])
-    told = _latency_warnings(timing, _made(result), name, prefer) if is_slower else []
-    warnings = [*result.warnings, *timing.warnings, *told]
+    slow = _latency_warnings(timing, _made(result), name, prefer) if is_slower else []
+    warnings = [*result.warnings, *timing.warnings, *slow]
     result = replace(result, timing=timing, warnings=tuple(warnings))
     if not is_slower or prefer != "latency":
         return result
@@ -336,7 +336,7 @@ def _data_warnings(split: Split, data: Named | None, step: Quantize, samples: in
         return [f"accuracy is unproven{cause}; give samples with `--data`"]
     warnings = []
     drawn = len(split.calibration)
-    if step.needs_data and drawn < samples:
+    if step.takes_data and drawn < samples:
         warnings.append(
             f"calibrated on {drawn} sample(s), fewer than the {samples} asked for: the data holds no more to spare"
         )

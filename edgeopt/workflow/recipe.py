@@ -73,7 +73,7 @@ def apply_recipe(
         InputError: A step cannot read what it is given.
         Unsupported: A step can do nothing for it.
     """
-    samples = data or synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
+    random = None if data else synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
     warnings: list[str] = [] if data else [f"there is no `[data]`: {_unproven(recipe)}"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         current, steps = source, list[AppliedStep]()
@@ -83,7 +83,7 @@ def apply_recipe(
                 step,
                 current,
                 made,
-                samples if step.needs_data else no_samples(),
+                _samples(step, data, random),
                 cache=cache,
                 lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}.onnx"),
                 seed=seed,
@@ -96,22 +96,30 @@ def apply_recipe(
     return AppliedRecipe(steps=tuple(steps), warnings=tuple(warnings))
 
 
-def needs_data(recipe: Recipe) -> bool:
-    """Whether a step of the recipe depends on calibration samples; a recipe of none does not."""
-    return any(step.needs_data for step in recipe)
+def takes_data(recipe: Recipe) -> bool:
+    """Whether calibration samples may change what a recipe makes; one of no steps does not take any."""
+    return any(step.takes_data for step in recipe)
+
+
+def _samples(step: Step, data: Dataset | None, random: Dataset | None) -> Dataset:
+    """What a step is given: the data where it takes any, random samples where it needs some, else none."""
+    if data is not None and step.takes_data:
+        return data
+    return random if random is not None and step.needs_data else no_samples()
 
 
 def split_for(recipe: Recipe, data: Dataset, *, samples: int, seed: int) -> Split:
-    """Samples to calibrate on, where the recipe needs some, and the rest to judge (see `split_dataset`).
+    """Samples to calibrate on, where the recipe takes any, and the rest to judge (see `split_dataset`).
 
     Raises:
         InputError: The data has no rows to draw from.
     """
-    return split_dataset(data, samples=samples, seed=seed) if needs_data(recipe) else judged_alone(data)
+    return split_dataset(data, samples=samples, seed=seed) if takes_data(recipe) else judged_alone(data)
 
 
 def _unproven(recipe: Recipe) -> str:
-    return "calibrated on random inputs, accuracy is unproven" if needs_data(recipe) else "accuracy is unproven"
+    is_random = any(step.needs_data for step in recipe)
+    return f"{'calibrated on random inputs, ' if is_random else ''}accuracy is unproven"
 
 
 def _place(made: Artifact, output: Path) -> None:

@@ -83,6 +83,44 @@ def test_quantize_in_words(edgeopt, folder, quick):
     assert "1.67x" in left.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("int8-dynamic",), "int8-dynamic: uint8 activations, int8 weights of 8 bits, per channel"),
+        (
+            ("int4-weights", "--block-size", "64"),
+            "int4-weights: float32 activations, int4 weights of 4 bits in blocks of 64",
+        ),
+        (("fp16", "--io", "float16"), "fp16: float16 activations, float16 weights of 16 bits"),
+    ],
+)
+def test_quantize_by_another_scheme(edgeopt, folder, quick, arguments, told):
+    scheme = arguments[0]
+    target = ("--target", "x86-64-vnni")
+    shown = edgeopt("quantize", "model.onnx", "--scheme", *arguments, "--no-measure", *target)
+    left = edgeopt("quantize", "model.onnx", "--scheme", *arguments, "--force", "--json", *target, "--no-measure")
+    seen = edgeopt("inspect", f"model.{scheme}.onnx").out
+
+    assert shown.code == 0
+    assert told in shown.out
+    assert "none: the scheme needs no samples" in shown.out
+    record = document(left)
+    assert record["output"]["path"] == f"model.{scheme}.onnx"
+    assert record["calibration"] == {"samples": 0, "source": None}
+    state = {"int8-dynamic": "dynamic, uint8/int8", "int4-weights": "weights, int4", "fp16": "none (float16)"}[scheme]
+    assert state in seen
+
+
+def test_a_scheme_that_can_do_nothing_exits_6_with_the_reason(edgeopt, folder, small_models):
+    (folder / "conv.onnx").write_bytes(small_models.padded().SerializeToString())
+
+    left = edgeopt("quantize", "conv.onnx", "--scheme", "int8-dynamic", "--no-measure")
+
+    assert left.code == 6
+    assert "has no MatMul or Gemm with a constant weight" in left.err
+    assert "--scheme int8" in left.err
+
+
 def test_quantize_on_a_dry_run(edgeopt, folder):
     left = edgeopt("quantize", "model.onnx", "--dry-run")
 

@@ -118,7 +118,8 @@ def _best_of(blocks: Floats) -> tuple[Any, Any, Any]:
         for kept, found in zip(best, (integers, scale, point), strict=True):
             kept[is_better] = np.asarray(found)[is_better]
         least = np.minimum(least, error)
-    return best[0], best[1], best[2]
+    _, scale, point = best
+    return nearest(blocks, scale, point), scale, point
 
 
 def fitted_scale(blocks: Floats, steps: Floats, scale: Floats) -> Floats:

@@ -22,7 +22,7 @@ from edgeopt.steps.quantize.embedding import EmbeddingTable, quantize_embeddings
 from edgeopt.steps.quantize.equalize import equalization_tensors, equalize
 from edgeopt.steps.quantize.gptq import round_gptq
 from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale, to_layer
-from edgeopt.steps.quantize.moments import Moments, second_moments
+from edgeopt.steps.quantize.moments import Moments, second_moments, shared_moments
 from edgeopt.steps.quantize.observations import ChannelStatistics, TensorStatistics
 from edgeopt.steps.quantize.observe import observe
 from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name, place_for
@@ -225,18 +225,16 @@ class Candidates:
             return {}, {}
         nodes = [node for node in placement.nodes if is_weighted(node)]
         if base.moments is None:
-            base.moments = second_moments(base.model, nodes, self.data)
-        key = (choice.weight_range, choice.rounding)
-        weights = base.rounded.setdefault(key, {})
+            base.moments = shared_moments(nodes, second_moments(base.model, nodes, self.data))
+        weights = base.rounded.setdefault((choice.weight_range, choice.rounding), {})
         shifts: dict[str, NDArray[Any]] = {}
         for node in nodes:
             name, moments = node_name(node), base.moments.get(node_name(node))
             if moments is None:
                 continue
             if name not in weights:
-                weights[name] = rounded_weight(
-                    node, moments, choice, axis=channel_axis(node) if self.per_channel else None, types=self.types
-                )
+                axis = channel_axis(node) if self.per_channel else None
+                weights[name] = rounded_weight(node, moments, choice, axis=axis, types=self.types)
             if choice.correct_bias:
                 scale = layer_scale(node, weights[name].scale)
                 shifts[name] = bias_shift(layer_matrix(node), to_layer(node, weights[name].values), scale, moments)

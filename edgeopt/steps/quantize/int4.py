@@ -7,17 +7,25 @@ bit by bit in the same packing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.target import Target
-from edgeopt.errors import Unsupported
+from edgeopt.errors import InputError
+from edgeopt.graph.rewrite.values import new_constant, replace_node
 from edgeopt.steps.protocol import Progress
+from edgeopt.steps.quantize.block_gptq import round_blocks
 from edgeopt.steps.quantize.blockwise import Blocks, quantize_blocks
-from edgeopt.steps.quantize.products import Names, add_constant, array_of, drop_unused_constants, find_products
+from edgeopt.steps.quantize.choose import SMALLEST_GAIN_DB, Rounding, Tried
+from edgeopt.steps.quantize.embedding import quantize_embeddings
+from edgeopt.steps.quantize.moments import Moments, second_moments
+from edgeopt.steps.quantize.place import node_name
+from edgeopt.steps.quantize.products import array_of, drop_unused_constants, find_products, nothing_to_do
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
+from edgeopt.steps.quantize.trial import Trial, parts_of
 
 if TYPE_CHECKING:
     import onnx
@@ -30,6 +38,9 @@ _CONVOLUTION = "MatMulNBits multiplies matrices, it does not convolve"
 # blocks of 32 then takes 16 us for one row and 137 us for 16, in float 46 and 226, at 0.03 dB less; at level 0 it takes
 # 47 and 266 us.
 _ACCURACY_LEVEL = 4
+_MOMENT_ROWS = 4096  # on a vision transformer 2048 and 8192 end within 0.2 dB of each other
+
+Weights = Mapping[str, Blocks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,80 +50,157 @@ class Int4Weights:
     Attributes:
         target: The device that it is for.
         block_size: Weights that share a scale, one of `BLOCK_SIZES`.
+        rounding: `nearest`, or `gptq` by calibration samples; `auto` tries `gptq` where there are samples.
+        keep_float: Node name -> why it stays float.
     """
 
     target: Target
     block_size: int = 32
+    rounding: Rounding | Literal["auto"] = "auto"
+    keep_float: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.rounding == "adaround":
+            raise InputError(
+                "`rounding` of quantize is `adaround`, which scheme `int4-weights` does not know",
+                hint="`gptq` makes errors good in the same spirit, block by block",
+            )
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether roundings may rest on samples."""
+        return self.rounding != "nearest"
 
     @property
     def needs_data(self) -> bool:
-        """Never: weights go to the nearest integer."""
-        return False
+        """Whether roundings must rest on samples."""
+        return self.rounding == "gptq"
 
     def make(self, model: onnx.ModelProto, data: Dataset, *, source: Path, progress: Progress | None = None) -> Made:
         """The model with MatMulNBits in the place of its products (see `Scheme.make`).
 
         Raises:
-            InputError: The model cannot be taken apart, or fails on the data.
+            InputError: A node to keep float is not there, or the model cannot be taken apart, or fails on the data.
             Unsupported: It has no matrix product with a constant weight.
         """
-        del data  # nothing is calibrated
         intermediate = taken_apart(model, source=source)
-        graph = intermediate.graph
-        products = find_products(graph, convolution_reason=_CONVOLUTION)
+        products = find_products(intermediate.graph, convolution_reason=_CONVOLUTION, keep_float=self.keep_float)
         if not products.nodes:
-            reason = next((f" (`{node}`: {why})" for node, why in products.kept_float.items()), "")
-            raise Unsupported(
-                f"nothing in `{source}` runs on 4-bit weights: it has no MatMul or Gemm with a constant weight{reason}",
-                hint="`--scheme int8` quantizes convolutions; `edgeopt inspect` lists the operators",
-            )
-        names = Names(graph)
-        quantized: dict[str, tuple[ir.Value, ir.Value, ir.Value]] = {}
-        for number, node in enumerate(products.nodes, start=1):
-            weight = str(node.inputs[1].name)  # type: ignore[union-attr]
-            if weight not in quantized:
-                blocks = quantize_blocks(array_of(node.inputs[1]), self.block_size)
-                quantized[weight] = _constants(graph, names, weight, blocks)
-            _replace(graph, node, quantized[weight], shape=array_of(node.inputs[1]).shape, block_size=self.block_size)
-            if progress:
-                progress(number, len(products.nodes))
-        drop_unused_constants(graph)
+            raise nothing_to_do(products, source, "runs on 4-bit weights")
+        tables = quantize_embeddings(intermediate.graph, keep_float=self.keep_float)
+        arrays = {_weight_name(node): array_of(node.inputs[1]) for node in products.nodes}
+        blocks = {name: quantize_blocks(array, self.block_size) for name, array in arrays.items()}
+        is_learnt = self.takes_data and len(data) > 0
+        parts = parts_of(data)
+        learnt: dict[str, Blocks] = {}
+        if is_learnt:
+            moments = second_moments(model, products.nodes, parts.fit, rows=_MOMENT_ROWS, progress=progress)
+            learnt = {
+                name: round_blocks(arrays[name], blocks[name], found)
+                for name, found in _by_weight(products.nodes, moments).items()
+            }
+        places = {name: _write(intermediate.graph, products.nodes, name, found) for name, found in blocks.items()}
+        drop_unused_constants(intermediate.graph)
         intermediate.opset_imports[DOMAIN] = 1
+        nearest = put_together(intermediate, source=source)
+        rounded = _with_integers(nearest, {places[name]: found for name, found in learnt.items()}) if learnt else None
+        held_back = parts.held_back if self.rounding == "auto" and rounded is not None else None
+        tried = _tried(Trial(model, held_back), nearest, rounded) if held_back and rounded else None
+        is_gptq = rounded is not None and (tried is None or tried.is_kept)
+        if progress and not is_learnt:
+            progress(1, 1)
         return Made(
-            model=put_together(intermediate, source=source), facts=self._facts(), kept_float=products.kept_float
+            model=rounded if is_gptq and rounded is not None else nearest,
+            facts=self._facts("gptq" if is_gptq else "nearest"),
+            kept_float=products.kept_float,
+            details={
+                "embeddings": [table.as_json() for table in tables],
+                "corrections": {
+                    "rounding": "gptq" if is_gptq else "nearest",
+                    "held_back": len(held_back) if held_back else 0,
+                    "tried": [tried.as_json()] if tried else [],
+                    "origin": "host",
+                },
+            },
         )
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, rounding: str) -> dict[str, Any]:
         return {
             "activations": "float32",
             "weights": "int4",
             "weight_bits": 4,
             "per_channel": True,
             "block_size": self.block_size,
-            "rounding": "nearest",
-            "reason": f"one scale per {self.block_size} weights of a column",
+            "rounding": rounding,
+            "reason": f"one scale per {self.block_size} weights of a column; {self._kernel}",
         }
 
+    @property
+    def _kernel(self) -> str:
+        """What the target's kernels make of it (onnxruntime/core/mlas/lib/qnbitgemm.cpp, 1.32)."""
+        if self.target.architecture == "x86_64":
+            return "activations become int8 inside the kernel"
+        has_products = "asimddp" in self.target.isa
+        return f"activations become int8 inside the kernel{'' if has_products else ', without dot products of bytes'}"
 
-def _constants(graph: ir.Graph, names: Names, name: str, blocks: Blocks) -> tuple[ir.Value, ir.Value, ir.Value]:
-    return (
-        add_constant(graph, names, f"{name}_int4", blocks.packed()),
-        add_constant(graph, names, f"{name}_scales", blocks.scale),
-        add_constant(graph, names, f"{name}_zero_points", blocks.packed_zero_points()),
-    )
+
+def _tried(trial: Trial, nearest: onnx.ModelProto, rounded: onnx.ModelProto) -> Tried:
+    before, after = trial.sqnr_db(nearest), trial.sqnr_db(rounded)
+    found = Tried(change={"rounding": "gptq"}, before_db=before, after_db=after)
+    return replace(found, is_kept=after > before + SMALLEST_GAIN_DB)
 
 
-def _replace(
-    graph: ir.Graph, node: ir.Node, constants: tuple[ir.Value, ...], *, shape: tuple[int, ...], block_size: int
-) -> None:
-    """Put MatMulNBits in the place of a MatMul."""
+def _weight_name(node: ir.Node) -> str:
+    assert node.inputs[1] is not None
+    return str(node.inputs[1].name)
+
+
+def _by_weight(nodes: tuple[ir.Node, ...], moments: Mapping[str, Moments]) -> dict[str, Moments]:
+    """Moments by name of the weight; a weight of several products has the mean of theirs, by columns seen."""
+    found: dict[str, Moments] = {}
+    for node in nodes:
+        own, name = moments.get(node_name(node)), _weight_name(node)
+        if own is None:
+            continue
+        other = found.get(name)
+        if other is not None:
+            share = own.columns / max(1, own.columns + other.columns)
+            second = (own.second * share + other.second * (1 - share)).astype(own.second.dtype)
+            own = replace(own, second=second, columns=own.columns + other.columns)
+        found[name] = own
+    return found
+
+
+def _write(graph: ir.Graph, nodes: tuple[ir.Node, ...], weight: str, blocks: Blocks) -> str:
+    """Put MatMulNBits in the place of each product with a weight; the name of the constant with its integers."""
     import onnx_ir as ir
 
-    attributes = {"K": shape[0], "N": shape[1], "bits": 4, "block_size": block_size, "accuracy_level": _ACCURACY_LEVEL}
-    made = ir.node("MatMulNBits", [node.inputs[0], *constants], attributes, domain=DOMAIN, name=node.name)
-    output, replacement = node.outputs[0], made.outputs[0]
-    replacement.type, replacement.shape = output.type, output.shape
-    graph.insert_before(node, made)
-    ir.convenience.replace_all_uses_with(output, replacement, replace_graph_outputs=True)
-    replacement.name, output.name = output.name, None
-    graph.remove(node, safe=True)
+    constants = [
+        new_constant(graph, f"{weight}_int4", blocks.packed()),
+        new_constant(graph, f"{weight}_scales", blocks.scale),
+        new_constant(graph, f"{weight}_zero_points", blocks.packed_zero_points()),
+    ]
+    attributes = {
+        "K": blocks.rows,
+        "N": len(blocks.integers),
+        "bits": 4,
+        "block_size": blocks.block_size,
+        "accuracy_level": _ACCURACY_LEVEL,
+    }
+    for node in nodes:
+        if node.graph is graph and _weight_name(node) == weight:
+            made = ir.node("MatMulNBits", [node.inputs[0], *constants], attributes, domain=DOMAIN, name=node.name)
+            replace_node(graph, node, [made])
+    return str(constants[0].name)
+
+
+def _with_integers(model: onnx.ModelProto, integers: Weights) -> onnx.ModelProto:
+    """A copy of `model` with other integers in the constants of those names."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        if tensor.name in integers:
+            tensor.raw_data = integers[tensor.name].packed().tobytes()
+    return copy

@@ -50,6 +50,11 @@ class Int8Static:
     prefer: Prefer = "size"
 
     @property
+    def takes_data(self) -> bool:
+        """Always: ranges of activations rest on samples."""
+        return True
+
+    @property
     def needs_data(self) -> bool:
         """Always: ranges of activations rest on samples."""
         return True

@@ -96,7 +96,7 @@ def place(
         InputError: `keep_float` names a node that the graph has not.
     """
     sizes = Rules(thin_channels=thin_channels, narrow_channels=narrow_channels, small_products=small_products)
-    placement = Placement(rules=sizes, asked_float=_known_nodes(graph, keep_float or {}))
+    placement = Placement(rules=sizes, asked_float=known_nodes(graph, keep_float or {}))
     rules: dict[Kind, Callable[[ir.Node, Placement], str]] = {
         Kind.WEIGHTED: _place_weighted,
         Kind.COMPUTED: _place_computed,
@@ -114,7 +114,12 @@ def place(
     return placement
 
 
-def _known_nodes(graph: ir.Graph, keep_float: Mapping[str, str]) -> Mapping[str, str]:
+def known_nodes(graph: ir.Graph, keep_float: Mapping[str, str]) -> Mapping[str, str]:
+    """`keep_float`, when the graph has a node of each of its names.
+
+    Raises:
+        InputError: It has not.
+    """
     known = {node_name(node) for node in graph} if keep_float else set()
     for name in keep_float:
         if name not in known:

@@ -40,8 +40,13 @@ class Scheme(Protocol):
     """A frozen dataclass of options whose `make` changes the numbers of a model."""
 
     @property
+    def takes_data(self) -> bool:
+        """Whether samples may change what it makes."""
+        ...
+
+    @property
     def needs_data(self) -> bool:
-        """Whether what it makes depends on samples."""
+        """Whether it cannot do without samples, so that random ones stand in."""
         ...
 
     def make(self, model: onnx.ModelProto, data: Dataset, *, source: Path, progress: Progress | None = None) -> Made:
@@ -49,7 +54,7 @@ class Scheme(Protocol):
 
         Args:
             model: The folded model; it may be changed.
-            data: Samples bound to the model's inputs; none where `needs_data` is false.
+            data: Samples bound to the model's inputs; none where `takes_data` is false, or there are none.
             source: The file that it was read from, for messages.
             progress: Called with (done, total) pieces of work.
 

@@ -11,6 +11,7 @@ from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, near_names
 from edgeopt.graph.calibration_rows import write_calibration_rows
+from edgeopt.graph.load import read_proto
 from edgeopt.graph.save import save_onnx
 from edgeopt.graph.slim import strip_metadata
 from edgeopt.steps.protocol import Progress, StepReport
@@ -39,7 +40,6 @@ _READ_BY: dict[str, tuple[str, ...]] = {
     "weight_range": STATIC,
     "rounding": (*STATIC, "int4-weights"),
     "bias_correction": STATIC,
-    "keep_float": STATIC,
     "measured": STATIC,
     "prefer": get_args(SchemeName),
     "block_size": ("int4-weights",),
@@ -139,18 +139,23 @@ class Quantize:
                 )
 
     @property
+    def takes_data(self) -> bool:
+        """Whether samples may change what it makes."""
+        return self._scheme().takes_data
+
+    @property
     def needs_data(self) -> bool:
-        """Whether what it makes depends on samples."""
+        """Whether it cannot do without samples."""
         return self._scheme().needs_data
 
     def _scheme(self) -> Scheme:
-        target = load_target(self.target)
+        target, kept = load_target(self.target), dict.fromkeys(self.keep_float, _BY_USER)
         if self.scheme == "int8-dynamic":
-            return Int8Dynamic(target=target, per_channel=self.per_channel)
+            return Int8Dynamic(target=target, per_channel=self.per_channel, keep_float=kept)
         if self.scheme == "int4-weights":
-            return Int4Weights(target=target, block_size=self.block_size)
+            return Int4Weights(target=target, block_size=self.block_size, rounding=self.rounding, keep_float=kept)
         if self.scheme == "fp16":
-            return Half(target=target, io=self.io)
+            return Half(target=target, io=self.io, keep_float=kept)
         wishes = Wishes(
             equalize=self.equalize,
             smooth=self.smooth,
@@ -159,7 +164,6 @@ class Quantize:
             rounding=self.rounding,
             correct_bias=self.bias_correction,
         )
-        kept = dict.fromkeys(self.keep_float, _BY_USER)
         return Int8Static(
             target=target,
             per_channel=self.per_channel,
@@ -177,13 +181,13 @@ class Quantize:
             Unsupported: Nothing in the model runs under the scheme.
         """
         scheme = self._scheme()
-        ready = prepared(source)
         if self.scheme == "fp16":
-            require_float32(ready.model, source=source)
+            require_float32(read_proto(source), source=source)
+        ready = prepared(source)
         made = scheme.make(ready.model, data, source=source, progress=progress)
         strip_metadata(made.model)
         made.model.producer_name = "edgeopt"
-        if scheme.needs_data:
+        if scheme.takes_data and len(data):
             write_calibration_rows(made.model, data)
         save_onnx(made.model, output)
         return StepReport(details=self._details(made), warnings=(*ready.warnings, *made.warnings))

@@ -67,7 +67,7 @@ def quantize_model(save_model: Callable[..., Path]) -> Callable[..., Quantized]:
     def quantize(model: Any, data: Dataset | None = None, **options: Any) -> Quantized:
         source = save_model(model)
         output = source.with_name("quantized.onnx")
-        samples = data or samples_for(model)
+        samples = samples_for(model) if data is None else data
         report = Quantize(**{"target": "rpi4", **options}).apply(source, output, samples)
         return Quantized(source, output, report, samples)
 

@@ -1,14 +1,14 @@
-"""int8-dynamic: which products run on integers, which types they take, and what the tool is kept from doing."""
-
-import logging
+"""int8-dynamic: which products run on integers, which types they take, and that kernels take them whole."""
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgeopt.core.dataset import no_samples
-from edgeopt.errors import Unsupported
+from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.quantization import quantization_state
 
 
@@ -29,7 +29,8 @@ def test_products_and_embeddings_run_on_integers_and_attention_stays_float(small
         "mixing": "it multiplies activations by activations",
     }
     table = next(node for node in made.model.graph.node if node.name == "embedding").input[0]
-    assert made.constant(table).dtype == np.uint8
+    assert made.constant(table).dtype == np.int8
+    assert [entry["table"] for entry in made.report.details["embeddings"]] == ["table"]
     assert sqnr_of(made)["scores"] > 30
 
 
@@ -145,13 +146,46 @@ def test_a_weight_that_two_products_share_stays_one(small_models, dynamic):
     assert len(set(weights)) == 1
 
 
-def test_the_root_logger_and_the_metadata_are_left_as_they_were(small_models, dynamic):
-    before = list(logging.root.handlers)
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_it_answers_as_what_the_tool_of_onnx_runtime_makes(small_models, dynamic, outputs_of, tmp_path, per_channel):
+    made = dynamic(small_models.mlp(), per_channel=per_channel)
+    tools = tmp_path / "tool.onnx"
+    quantize_dynamic(
+        made.source, tools, op_types_to_quantize=["MatMul"], per_channel=per_channel, weight_type=QuantType.QInt8
+    )
 
+    ours, theirs = outputs_of(made.model, made.samples.inputs), outputs_of(onnx.load(tools), made.samples.inputs)
+
+    np.testing.assert_allclose(ours["scores"], theirs["scores"], rtol=1e-5, atol=1e-6)
+
+
+def test_the_kernels_of_onnx_runtime_take_it_whole(small_models, dynamic, tmp_path):
     made = dynamic(small_models.attention())
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.log_severity_level = 4
 
-    assert logging.root.handlers == before
-    assert list(made.model.metadata_props) == []
+    onnxruntime.InferenceSession(str(made.path), options, providers=["CPUExecutionProvider"])
+
+    fused = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    assert fused.count("MatMulIntegerToFloat") + fused.count("DynamicQuantizeMatMul") == 4
+    assert "MatMulInteger" not in fused
+
+
+def test_names_that_the_model_has_already_are_left_to_it(small_models, dynamic, sqnr_of):
+    arrays = small_models.constants(
+        x_scale=np.random.default_rng(3).standard_normal((8, 8)).astype(np.float32), x_quantized=np.float32(2)
+    )
+    nodes = [
+        helper.make_node("MatMul", ["x", "x_scale"], ["x_zero_point"]),
+        helper.make_node("Mul", ["x_zero_point", "x_quantized"], ["y"]),
+    ]
+    made = dynamic(
+        small_models.model(nodes, [small_models.value("x", "batch", 8)], [small_models.value("y", "batch", 8)], arrays)
+    )
+
+    onnx.checker.check_model(made.model, full_check=True)
+    assert sqnr_of(made)["y"] > 35
 
 
 def test_the_state_says_dynamic(small_models, dynamic):
@@ -173,3 +207,16 @@ def test_tokens_stay_integers(small_models, dynamic):
 
     assert made.model.graph.input[0].type.tensor_type.elem_type == TensorProto.INT64
     onnx.checker.check_model(made.model, full_check=True)
+
+
+def test_a_node_that_the_user_keeps_float_stays_so(small_models, dynamic):
+    made = dynamic(small_models.attention(), keep_float=("query", "embedding"))
+
+    assert made.operators.count("MatMulInteger") == 3
+    assert made.kept_float["query"] == "the user keeps it float"
+    assert made.report.details["embeddings"] == []
+
+
+def test_a_node_to_keep_float_that_is_not_there_is_refused(small_models, dynamic):
+    with pytest.raises(InputError, match="`qery`"):
+        dynamic(small_models.attention(), keep_float=("qery",))

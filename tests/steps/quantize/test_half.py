@@ -12,7 +12,7 @@ from edgeopt.graph.quantization import quantization_state
 @pytest.fixture
 def half(quantize_model):
     """Makes an fp16 model from one in memory."""
-    return lambda model, **options: quantize_model(model, **{"scheme": "fp16", "target": "host", **options})
+    return lambda model, **options: quantize_model(model, **{"scheme": "fp16", "target": "rpi5", **options})
 
 
 def types_of(values):
@@ -64,18 +64,47 @@ def scaled(small_models, values):
     )
 
 
-def test_weights_beyond_the_largest_and_below_the_smallest_are_counted_by_name(small_models, half):
-    made = half(scaled(small_models, [1e5, -7e4, 1e-9, 1.0]))
+def test_weights_beyond_the_largest_and_below_the_normal_are_counted_by_name(small_models, half):
+    made = half(scaled(small_models, [1e5, -7e4, 1e-5, 1.0]))
 
     large, small = made.report.warnings
     assert large.startswith("2 weight(s) are beyond 65504")
     assert "`factors` (2)" in large
-    assert small.startswith("1 weight(s) are below 6e-08")
+    assert small.startswith("1 weight(s) are below 6e-05")
     np.testing.assert_array_equal(made.constant("factors")[:2], np.array([65504, -65504], np.float16))
 
 
 def test_weights_that_fit_are_not_warned_of(small_models, half):
-    assert half(scaled(small_models, [65504.0, -1.0, 0.0, 1e-5])).report.warnings == ()
+    assert half(scaled(small_models, [65504.0, -1.0, 0.0, 1e-4])).report.warnings == ()
+
+
+def test_a_few_tiny_weights_among_many_are_not_warned_of(small_models, half):
+    weight = np.random.default_rng(0).standard_normal((100, 100)).astype(np.float32)
+    weight[0, :5] = 1e-7
+    model = small_models.model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [small_models.value("x", "batch", 100)],
+        [small_models.value("y", "batch", 100)],
+        small_models.constants(w=weight),
+    )
+
+    assert half(model).report.warnings == ()
+
+
+@pytest.mark.parametrize(("target", "is_told"), [("rpi5", False), ("rpi4", True), ("x86-64-vnni", True)])
+def test_a_target_that_computes_in_float32_all_the_same_is_warned_of(small_models, half, target, is_told):
+    told = half(small_models.mlp(), target=target).report.warnings
+
+    assert [f"`{target}` has no float16 kernels" in line for line in told] == [True] * is_told
+
+
+def test_a_node_that_the_user_keeps_float_has_float32_weights(small_models, half, sqnr_of):
+    made = half(small_models.attention(), keep_float=("query",))
+
+    query = next(node for node in made.model.graph.node if node.name == "query")
+    assert made.constant(query.input[1]).dtype == np.float32
+    assert made.kept_float == {"query": "the user keeps it float"}
+    assert sqnr_of(made)["scores"] > 50
 
 
 def test_a_float16_model_is_refused(small_models, half):

@@ -1,15 +1,16 @@
 """int4-weights: the packing is that of ONNX Runtime, and its kernel computes what the integers stand for."""
 
 import numpy as np
-import onnx
 import pytest
 from onnx import helper
 from onnxruntime.capi._pybind_state import quantize_matmul_4bits
 
-from edgeopt.core.dataset import Dataset
-from edgeopt.errors import Unsupported
+from edgeopt.core.dataset import Dataset, no_samples
+from edgeopt.core.profiles import load_target
+from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.quantization import quantization_state
 from edgeopt.steps.quantize.blockwise import Blocks, in_blocks, nearest, quantize_blocks, range_parameters
+from edgeopt.steps.quantize.int4 import Int4Weights
 
 
 @pytest.fixture
@@ -140,11 +141,10 @@ def test_a_model_without_products_is_refused_with_the_reason(small_models, int4)
 @pytest.mark.parametrize(
     ("weight", "reason"),
     [
-        (np.full((4, 4), np.nan, np.float32), "its weight holds NaN or infinity"),
         (np.ones((2, 4, 4), np.float32), "its weight has 3 axes, the kernel takes 2"),
         (np.ones((4, 4), np.float64), "its weight is not float32"),
     ],
-    ids=["NaN", "3 axes", "float64"],
+    ids=["3 axes", "float64"],
 )
 def test_a_weight_that_the_kernel_does_not_take_stays_float(small_models, int4, weight, reason):
     kind = helper.np_dtype_to_tensor_dtype(weight.dtype)
@@ -169,13 +169,88 @@ def test_the_state_says_weights(small_models, int4):
     assert (state.quantized, state.total) == (4, 6)
 
 
-def test_a_model_of_old_opset_is_not_upgraded(small_models, int4):
-    weight = weight_of(32, 8)
-    model = product(small_models, weight)
-    model.opset_import[0].version = 11
+def learnable(small_models, seed=0):
+    """A product whose 96 inputs are mixtures of 12, as inputs of real layers are; and samples of them."""
+    generator = np.random.default_rng(seed)
+    inputs = generator.standard_normal((256, 12)) @ generator.standard_normal((12, 96))
+    inputs += 0.05 * generator.standard_normal(inputs.shape)
+    arrays = {"x": inputs.astype(np.float32)}
+    return product(small_models, weight_of(96, 24)), Dataset(inputs=arrays, source="mixtures", indices=np.arange(256))
 
-    made = int4(model, Dataset(inputs={}, source="none", indices=np.arange(0)))
 
-    assert made.report.warnings == ()
-    assert {entry.domain: entry.version for entry in made.model.opset_import}[""] == 11
-    onnx.checker.check_model(made.model)
+def test_gptq_errs_far_less_where_inputs_depend_on_each_other(small_models, int4, sqnr_of):
+    model, data = learnable(small_models)
+
+    nearest, gptq = (sqnr_of(int4(model, data, rounding=rounding))["y"] for rounding in ("nearest", "gptq"))
+
+    assert gptq > nearest + 5
+
+
+def test_auto_tries_gptq_on_samples_held_back_and_says_so(small_models, int4):
+    model, data = learnable(small_models)
+
+    details = int4(model, data).report.details
+
+    assert details["scheme"]["rounding"] == "gptq"
+    (tried,) = details["corrections"]["tried"]
+    assert tried["change"] == {"rounding": "gptq"}
+    assert tried["kept"]
+    assert tried["sqnr_after_db"] > tried["sqnr_before_db"] + 5
+    assert 0 < details["corrections"]["held_back"] < 256
+
+
+def test_auto_keeps_the_nearest_where_gptq_is_no_better(small_models, int4):
+    # All that was seen of the inputs is zero, so there is nothing to learn.
+    data = Dataset(inputs={"x": np.zeros((32, 96), np.float32)}, source="zeros", indices=np.arange(32))
+    model = product(small_models, weight_of(96, 24))
+
+    made = int4(model, data)
+
+    assert made.report.details["scheme"]["rounding"] == "nearest"
+    assert made.model.graph.initializer == int4(model, rounding="nearest").model.graph.initializer
+
+
+def test_auto_without_samples_rounds_to_the_nearest(small_models, int4):
+    details = int4(small_models.attention(), no_samples()).report.details
+
+    assert details["scheme"]["rounding"] == "nearest"
+    assert details["corrections"] == {"rounding": "nearest", "held_back": 0, "tried": [], "origin": "host"}
+
+
+def test_a_weight_of_two_products_is_rounded_for_both(small_models, int4):
+    arrays = small_models.constants(w=weight_of(24, 24))
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "w"], ["y"])]
+    made = int4(
+        small_models.model(
+            nodes, [small_models.value("x", "batch", 24)], [small_models.value("y", "batch", 24)], arrays
+        ),
+        rounding="gptq",
+    )
+
+    packed = [node.input[1] for node in made.model.graph.node if node.op_type == "MatMulNBits"]
+    assert len(packed) == 2
+    assert len(set(packed)) == 1
+
+
+def test_adaround_is_refused():
+    with pytest.raises(InputError, match="`adaround`, which scheme `int4-weights` does not know"):
+        Int4Weights(target=load_target("host"), rounding="adaround")
+
+
+def test_a_large_embedding_goes_to_int8_beside_4_bit_products(small_models, int4):
+    made = int4(small_models.attention())
+
+    assert [entry["table"] for entry in made.report.details["embeddings"]] == ["table"]
+
+
+def test_a_node_that_the_user_keeps_float_stays_so(small_models, int4):
+    made = int4(small_models.attention(), keep_float=("query", "embedding"))
+
+    assert made.operators.count("MatMulNBits") == 3
+    assert made.kept_float["query"] == "the user keeps it float"
+    assert made.report.details["embeddings"] == []
+
+
+def test_a_node_to_keep_float_that_is_not_there_is_refused(small_models, int4):
+    with pytest.raises(InputError, match="`qery`"):
+        int4(small_models.attention(), keep_float=("qery",))
