@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,7 @@ def model_of(layer: Layer) -> onnx.ModelProto:
 def int8_of(model: onnx.ModelProto, keep_float: Sequence[str]) -> onnx.ModelProto:
     """The int8 model without rules of size, in which some nodes stay float; ranges are those of normal values."""
     types, intermediate = int8_types(host_target()), ir.serde.deserialize_model(model)
-    placement = place(intermediate.graph, keep_float=dict.fromkeys(keep_float, "compared"))
+    placement = place(intermediate.graph, keep_float=dict.fromkeys(keep_float, "compared"), pooled_positions=inf)
     normal_range = activation_parameters(-4.0, 4.0, types)
     parameters = {placement.root(name): normal_range for name in placement.tensors}
     Writer(graph=intermediate.graph, placement=placement, parameters=parameters, types=types, per_channel=True).write()

@@ -18,6 +18,9 @@ _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
 _FUSED = frozenset({"Add", "Mul", "Concat", "Softmax", "MatMul"})
 # These too, and there a scale per channel is an error at the load of the model.
 _FUSED_ALWAYS = frozenset({"AveragePool"})
+# It moves a DequantizeLinear with one scale behind these, whatever reads them, with a pair of its own before it. Of
+# int8 and at opset 21 or later that pair is not valid, and the model does not load.
+_PASSED = frozenset({"MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Transpose"})
 
 
 def shield_float_nodes(graph: ir.Graph, integer_nodes: Collection[ir.Node]) -> None:
@@ -41,9 +44,11 @@ def shield_float_nodes(graph: ir.Graph, integer_nodes: Collection[ir.Node]) -> N
         before = data.producer() if data is not None else None
         if data is None or before is None or before.op_type != "DequantizeLinear" or len(before.inputs) < 3:
             continue
-        if not _is_quantized_again(node.outputs[0]):
+        if node.op_type in _PASSED:
+            _dequantize_per_channel(graph, node, data, before)
+        elif not _is_quantized_again(node.outputs[0]):
             continue
-        if node.op_type in _WEIGHTED | _FUSED:
+        elif node.op_type in _WEIGHTED | _FUSED:
             _dequantize_per_channel(graph, node, data, before)
         elif node.op_type in _FUSED_ALWAYS:
             _part_by_clip(graph, node, data)
