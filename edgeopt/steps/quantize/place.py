@@ -94,8 +94,8 @@ def place(graph: ir.Graph, *, thin_channels: int = 0) -> Placement:
         reason = rules[kind](node, placement) if kind else _no_kernel(node)
         if reason:
             placement.kept_float[node_name(node)] = reason
-    _carry_forwards(graph, placement)
     _carry_backwards(graph, placement)
+    _carry_forwards(graph, placement)
     return placement
 
 
@@ -239,7 +239,7 @@ def _place_absorbed(node: ir.Node, placement: Placement) -> str:
 
 
 def _carry_forwards(graph: ir.Graph, placement: Placement) -> None:
-    """Quantize behind a node that carries values which a later node wanted as integers.
+    """Quantize behind a node that carries values which another node wants as integers.
 
     It loses nothing, since all readers of those values read them through one pair. And ONNX Runtime 1.32 does not load
     a graph of opset 21 or later in which a pair of int8 is followed by such a node without one: it makes a pair of its
