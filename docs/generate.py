@@ -61,9 +61,18 @@ STEP_MEANINGS: dict[str, str] = {
     "quantize.scheme": "Static int8, which `auto` is too, or another of the [schemes](schemes.md).",
     "quantize.per_channel": "int8, int8-dynamic: one scale per output channel of a weight; else one per weight.",
     "quantize.target": "The device whose kernels the types suit.",
-    "quantize.range": "int8: how ranges of activations are taken: smallest and largest value; `auto` does the same.",
+    "quantize.range": "int8: how ranges of activations are taken; `auto` tries all of them.",
+    "quantize.equalize": "int8: cross-layer equalization; left out, it is tried.",
+    "quantize.smooth": "int8: SmoothQuant; left out, it is tried.",
+    "quantize.weight_range": "int8: how ranges of weights are taken; `auto` tries both.",
+    "quantize.rounding": "int8, int4-weights: how weights are rounded: to the nearest, or by what samples teach; "
+    "`auto` tries `gptq`. int4-weights does not know `adaround`.",
+    "quantize.bias_correction": "int8: take the mean error of rounded weights off the biases; left out, it is tried.",
+    "quantize.keep_float": "Names of nodes that stay float.",
+    "quantize.measured": "int8: run nodes in int8 and in float on this machine, and keep float those that are slower.",
+    "quantize.prefer": "int8, measured: under `size` only nodes whose weights hardly count stay float, under `latency` "
+    "all that are slower.",
     "quantize.block_size": "int4-weights: weights that share a scale: 16, 32, 64, 128 or 256.",
-    "quantize.rounding": "int4-weights: weights go to the nearest integer; `auto` does the same.",
     "quantize.io": "fp16: type of the model's float inputs and outputs.",
 }
 # metric that takes no baseline -> why, where that is not the usual
@@ -205,7 +214,7 @@ def _steps_tables() -> str:
             (
                 f"`{field.name}`",
                 _type_text(hints[field.name], []),
-                "required" if field.default is MISSING else f"`{_toml(field.default)}`",
+                _step_default(field.default),
                 STEP_MEANINGS.get(f"{name}.{field.name}", ""),
             )
             for field in fields(step)
@@ -213,6 +222,12 @@ def _steps_tables() -> str:
         parts.append(f"### `{name}`\n\n{_table(('option', 'type', 'default', 'meaning'), rows)}")
     _require_same("the steps", found, list(STEP_MEANINGS))
     return "\n\n".join(parts)
+
+
+def _step_default(default: Any) -> str:
+    if default is MISSING:
+        return "required"
+    return "none" if default is None else f"`{_toml(default)}`"
 
 
 def _metrics_table() -> str:
