@@ -61,17 +61,17 @@ STEP_MEANINGS: dict[str, str] = {
     "quantize.scheme": "Static int8, which `auto` is too, or another of the [schemes](schemes.md).",
     "quantize.per_channel": "int8, int8-dynamic: one scale per output channel of a weight; else one per weight.",
     "quantize.target": "The device whose kernels the types suit.",
-    "quantize.range": "int8: how ranges of activations are taken; `auto` tries all of them.",
+    "quantize.range": "int8: how ranges of activations are taken: `minmax`, `percentile`, `entropy` or `mse`. `auto`, "
+    "here and below, tries the alternatives on samples held back, and keeps what is best.",
     "quantize.equalize": "int8: cross-layer equalization; left out, it is tried.",
-    "quantize.smooth": "int8: SmoothQuant; left out, it is tried.",
-    "quantize.weight_range": "int8: how ranges of weights are taken; `auto` tries both.",
-    "quantize.rounding": "int8, int4-weights: how weights are rounded: to the nearest, or by what samples teach; "
-    "`auto` tries `gptq`. int4-weights does not know `adaround`.",
+    "quantize.smooth": "int8: SmoothQuant behind layer norms; left out, it is tried.",
+    "quantize.weight_range": "int8: how ranges of weights are taken: `minmax` or `mse`.",
+    "quantize.rounding": "int8, int4-weights: how weights are rounded: `nearest`, `gptq` or, int8 alone, `adaround`.",
     "quantize.bias_correction": "int8: take the mean error of rounded weights off the biases; left out, it is tried.",
     "quantize.keep_float": "Names of nodes that stay float.",
-    "quantize.measured": "int8: run nodes in int8 and in float on this machine, and keep float those that are slower.",
-    "quantize.prefer": "int8, measured: under `size` only nodes whose weights hardly count stay float, under `latency` "
-    "all that are slower.",
+    "quantize.measured": "int8: find nodes that are slower in int8 on this machine, and leave them float. The command "
+    "does so where it measures.",
+    "quantize.prefer": "int8, measured: `size` lets nodes go float whose weights hardly count, `latency` all.",
     "quantize.block_size": "int4-weights: weights that share a scale: 16, 32, 64, 128 or 256.",
     "quantize.io": "fp16: type of the model's float inputs and outputs.",
 }

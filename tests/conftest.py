@@ -132,6 +132,34 @@ class SmallModels:
         tokens = _value("tokens", batch, 6, dtype=TensorProto.INT64)
         return self.model(nodes, [tokens], [_value("scores", batch, 3)], constants)
 
+    def dense(self, *, channel: float = 1.0, bias: float = 0.1) -> Any:
+        """x (batch, 8) -> Gemm `first` to 12 -> Relu -> Gemm `second` to 12 -> Relu -> Gemm `third` to 4.
+
+        Channel 0 of `second` is `channel` times as wide as the others, and `third` makes up for it.
+        """
+        generator = np.random.default_rng(8)
+        shapes = {"w1": (8, 12), "w2": (12, 12), "w3": (12, 4)}
+        weights = {
+            name: (generator.standard_normal(shape) / shape[0] ** 0.5).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+        biases = {
+            name: (bias * generator.standard_normal(shapes[f"w{name[1]}"][1])).astype(np.float32)
+            for name in ("b1", "b2", "b3")
+        }
+        weights["w2"][:, 0] *= channel
+        biases["b2"][0] *= channel
+        weights["w3"][0] /= channel
+        nodes = [
+            helper.make_node("Gemm", ["x", "w1", "b1"], ["h1"], name="first"),
+            helper.make_node("Relu", ["h1"], ["a1"], name="relu1"),
+            helper.make_node("Gemm", ["a1", "w2", "b2"], ["h2"], name="second"),
+            helper.make_node("Relu", ["h2"], ["a2"], name="relu2"),
+            helper.make_node("Gemm", ["a2", "w3", "b3"], ["scores"], name="third"),
+        ]
+        constants = _constants(**weights, **biases)
+        return self.model(nodes, [_value("x", "batch", 8)], [_value("scores", "batch", 4)], constants)
+
     def two_inputs(self) -> Any:
         """left (batch, 3) and right (batch, 3) -> their sum and their difference."""
         nodes = [
@@ -294,6 +322,37 @@ def outputs_of() -> Callable[[Any, Mapping[str, Array]], dict[str, Array]]:
         return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
     return run
+
+
+@pytest.fixture
+def quantize_foreign(tmp_path: Path) -> Callable[..., Any]:
+    """Quantizes a model in memory by ONNX Runtime's quantize_static, in QDQ format: a file that is not edgeopt's."""
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+        def __init__(self, feeds: Mapping[str, Array]) -> None:
+            count = len(next(iter(feeds.values())))
+            self.rows = iter([{name: rows[i : i + 1] for name, rows in feeds.items()} for i in range(count)])
+
+        def get_next(self) -> Any:
+            return next(self.rows, None)
+
+    def quantize(model: Any, feeds: Mapping[str, Array], **options: Any) -> Any:
+        import onnx
+
+        source, output = tmp_path / "foreign.onnx", tmp_path / "foreign.int8.onnx"
+        source.write_bytes(model.SerializeToString())
+        chosen = {
+            "quant_format": quantization.QuantFormat.QDQ,
+            "activation_type": quantization.QuantType.QUInt8,
+            "weight_type": quantization.QuantType.QInt8,
+            "per_channel": True,
+            **options,
+        }
+        quantization.quantize_static(str(source), str(output), Reader(feeds), **chosen)
+        return onnx.load(output)
+
+    return quantize
 
 
 @pytest.fixture

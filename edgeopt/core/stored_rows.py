@@ -16,8 +16,8 @@ from edgeopt.errors import InputError
 Array = NDArray[Any]
 
 # Arrays of less than this are read whole: they are as fast and as small as anything can be.
-WHOLE_BYTES = 64 << 20
-_BLOCK_BYTES = 8 << 20
+WHOLE_BYTES = 4 << 20
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

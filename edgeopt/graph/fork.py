@@ -105,6 +105,7 @@ class _Copy:
     names: dict[str, str] = field(default_factory=dict)
     pairs: dict[str, str] = field(default_factory=dict)
     clamped: dict[str, str] = field(default_factory=dict)
+    differences: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -279,30 +280,31 @@ class _Weaver:
         tensor, axis = point
         before, after = self._name(tensor, beside), self._name(tensor, copy)
         if tensor not in signals:
-            signals[tensor] = self._node("ReduceSumSquare", [before], f"edgeopt_signal/{tensor}", keepdims=0)
-            self.outputs.append(signals[tensor])
+            signals[tensor] = self._summed("ReduceSumSquare", before, f"edgeopt_signal/{tensor}", keepdims=0)
         if before == after:
             return Sums(signal=signals[tensor], noise=None)
-        difference = self._node("Sub", [after, before], f"{copy.prefix}edgeopt_difference/{tensor}")
-        noise = self._node("ReduceSumSquare", [difference], f"{copy.prefix}edgeopt_noise/{tensor}", keepdims=0)
-        self.outputs.append(noise)
+        if tensor not in copy.differences:
+            name = f"{copy.prefix}edgeopt_difference/{tensor}"
+            copy.differences[tensor] = self._node("Sub", [after, before], name)
+            self._summed("ReduceSumSquare", name, f"{copy.prefix}edgeopt_noise/{tensor}", keepdims=0)
+        noise = f"{copy.prefix}edgeopt_noise/{tensor}"
         if not has_shift or axis is None:
             return Sums(signal=signals[tensor], noise=noise)
-        count = self._node("Size", [difference], f"{copy.prefix}edgeopt_count/{tensor}")
-        self.outputs.append(count)
-        shift = self._shift(difference, axis, tensor, copy)
+        count = self._summed("Size", copy.differences[tensor], f"{copy.prefix}edgeopt_count/{tensor}")
+        shift = self._shift(copy.differences[tensor], axis, f"{copy.prefix}edgeopt_shift/{tensor}")
         return Sums(signal=signals[tensor], noise=noise, shift=shift, count=count)
 
-    def _shift(self, difference: str, axis: int, tensor: str, copy: _Copy) -> str:
-        """(row, channel) means of a difference: over the positions of a picture, over nothing for a row."""
-        prefix = f"{copy.prefix}edgeopt_shift"
-        if axis == 1:
-            difference = self._node("GlobalAveragePool", [difference], f"{prefix}_pooled/{tensor}")
-            output = self._node("Flatten", [difference], f"{prefix}/{tensor}", axis=1)
-        else:
-            output = self._node("Flatten", [difference], f"{prefix}/{tensor}", axis=-1)
+    def _summed(self, operator: str, tensor: str, output: str, **attributes: Any) -> str:
+        """An output of the fork that an operator makes of one tensor."""
         self.outputs.append(output)
-        return output
+        return self._node(operator, [tensor], output, **attributes)
+
+    def _shift(self, difference: str, axis: int, output: str) -> str:
+        """(row, channel) means of a difference: over the positions of a picture, over nothing for a row."""
+        if axis == 1:
+            difference = self._node("GlobalAveragePool", [difference], f"{output}/pooled")
+            return self._summed("Flatten", difference, output, axis=1)
+        return self._summed("Flatten", difference, output, axis=-1)
 
     def _node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         import onnx

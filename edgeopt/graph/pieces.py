@@ -64,7 +64,6 @@ _FORMS = {
     "none": "is not quantized",
     "qoperator": "is quantized in the operator format (QLinearConv, ...), where no quantizer stands alone",
     "dynamic": "takes the ranges of activations anew at every inference, so that no quantizer stands in the file",
-    "weights": "holds its weights in MatMulNBits, where no quantizer stands alone",
 }
 
 
@@ -124,7 +123,7 @@ def _require_float_and_quantized(
             f"CANDIDATE `{candidate_name}` {_FORMS['none']}",
             hint="make one with `edgeopt quantize`, or `compare` the two",
         )
-    if after != "qdq":
+    if after not in ("qdq", "weights"):
         raise Unsupported(
             f"CANDIDATE `{candidate_name}` {_FORMS[after]}",
             hint="make it with quantize/dequantize pairs: `edgeopt quantize`, or ONNX Runtime's QuantFormat.QDQ",
@@ -133,22 +132,47 @@ def _require_float_and_quantized(
 
 def _require_same_ports(base: onnx.ModelProto, candidate: onnx.ModelProto, base_name: str, candidate_name: str) -> None:
     """Refuse models that do not take and give the same: one was not made from the other."""
+    hint = "name the float model that the candidate was made from; its inputs and outputs must stay float"
     for what in ("input", "output"):
         before, after = (_ports(model, what) for model in (base, candidate))
-        if before != after:
+        is_same = [(name, kind) for name, kind, _ in before] == [(name, kind) for name, kind, _ in after]
+        if not is_same or any(not _agree(one[2], other[2]) for one, other in zip(before, after, strict=True)):
             raise InputError(
                 f"CANDIDATE `{candidate_name}` has {what}s {_listed(after)}, BASE `{base_name}` has {_listed(before)}",
-                hint="name the float model that the candidate was made from; its inputs and outputs must stay float",
+                hint=hint,
             )
 
 
-def _ports(model: onnx.ModelProto, what: str) -> list[tuple[str, int]]:
+_Port = tuple[str, int, tuple[int, ...]]
+
+
+def _ports(model: onnx.ModelProto, what: str) -> list[_Port]:
+    """Name, element type and lengths of axes, 0 where they are free, of every input or output."""
     constants = {tensor.name for tensor in model.graph.initializer}
     values = model.graph.input if what == "input" else model.graph.output
-    return [(value.name, value.type.tensor_type.elem_type) for value in values if value.name not in constants]
+    return [
+        (
+            value.name,
+            value.type.tensor_type.elem_type,
+            tuple(max(axis.dim_value, 0) for axis in value.type.tensor_type.shape.dim),
+        )
+        for value in values
+        if value.name not in constants
+    ]
 
 
-def _listed(ports: list[tuple[str, int]]) -> str:
+def _agree(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether lengths are the same, as far as both are known."""
+    if len(before) != len(after):
+        return not before or not after
+    return all(one == other or not one or not other for one, other in zip(before, after, strict=True))
+
+
+def _listed(ports: list[_Port]) -> str:
     import onnx
 
-    return ", ".join(f"`{name}` ({onnx.TensorProto.DataType.Name(kind).lower()})" for name, kind in ports)
+    return ", ".join(
+        f"`{name}` ({'x'.join(str(length or '?') for length in lengths)} "
+        f"{onnx.TensorProto.DataType.Name(kind).lower()})"
+        for name, kind, lengths in ports
+    )

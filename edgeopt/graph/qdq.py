@@ -1,7 +1,8 @@
 """A quantized ONNX graph of quantize/dequantize pairs, taken apart: which layer runs on which integers.
 
 Reads what edgeopt, ONNX Runtime's `quantize_static`, NNCF and torch write: weights as integers behind a
-DequantizeLinear, or as floats behind a pair; biases as int32 or float; pairs on activations.
+DequantizeLinear, or as floats behind a pair; biases as int32 or float; pairs on activations. Weights of MatMulNBits are
+read too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeopt.errors import Unsupported
 from edgeopt.graph.dequantize import Grid, QuantizedConstant, dequantized_constant, grid_of
+from edgeopt.graph.nbits import without_nbits
 
 if TYPE_CHECKING:
     import onnx
@@ -89,7 +91,7 @@ class QdqModel:
     """A model taken apart.
 
     Attributes:
-        model: The model, with its data in memory.
+        model: The model, with its data in memory; MatMul stands for MatMulNBits.
         constants: Array per constant of the main graph.
         pairs: Pairs on activations, by key.
         pair_of: The pair's key per output of a DequantizeLinear.
@@ -127,13 +129,13 @@ def take_apart(model: onnx.ModelProto, *, where: str) -> QdqModel:
     names = {layer.name for layer in layers}
     kept = [
         node_name(node)
-        for node in model.graph.node
+        for node in parts.model.graph.node
         if node.op_type in WEIGHTED
         and any(name in parts.constants for name in node.input[:2])
         and node_name(node) not in names
     ]
     return QdqModel(
-        model=model,
+        model=parts.model,
         constants=parts.constants,
         pairs=parts.pairs,
         pair_of={output: pair.key for pair in parts.pairs.values() for output in pair.outputs},
@@ -187,8 +189,9 @@ class _Parts:
     quantized: dict[str, QuantizedConstant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.constants, self.dtypes = constants_of(self.model.graph), _dtypes_of(self.model.graph)
+        self.model, self.quantized = without_nbits(self.model, self.constants)
         graph = self.model.graph
-        self.constants, self.dtypes = constants_of(graph), _dtypes_of(graph)
         self.producers = {name: node for node in graph.node for name in node.output}
         readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in graph.node:

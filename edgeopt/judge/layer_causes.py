@@ -68,10 +68,16 @@ THRESHOLDS: dict[str, Threshold] = {
         "dB",
         "with every quantizer off both models should agree to float32; a tenth of the signal is another model",
     ),
+    "scaled": Threshold(
+        40.0,
+        "dB",
+        "a factor per channel found from 8-bit weights is off by 0.1 to 1 %, which is 40 to 60 dB",
+    ),
     "agrees": Threshold(
         60.0, "dB", "what besides quantization differs should be small beside the noise of 8 bits, which is 30 to 50 dB"
     ),
 }
+HEALTHY_DB = THRESHOLDS["healthy"].value
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,23 @@ def warnings_of(model: Record) -> list[str]:
             f"the integer kernels of this machine lose {lost:.1f} dB that rounding alone does not: they saturate, or "
             "compute otherwise than the file says; quantize for this machine with `--target host`"
         )
-    if model["reference_sqnr_db"] < agrees:
+    scaled = sum(layer["is_rescaled"] for layer in model["layers"])
+    if scaled and THRESHOLDS["scaled"].value <= model["reference_sqnr_db"] < agrees:
+        said.append(
+            f"{scaled} of {len(model['layers'])} layers were scaled channel by channel before quantizing "
+            f"(equalization): the factors are known from the integers alone, to "
+            f"{model['reference_sqnr_db']:.1f} dB at the output"
+        )
+    elif model["reference_sqnr_db"] < agrees:
         said.append(
             f"with every quantizer off the candidate still differs from BASE ({model['reference_sqnr_db']:.1f} dB): it "
-            "was trained again, rescaled or made from another model; figures of layers are beside what it is then"
+            "was trained again or made from another model; figures of layers are beside what it is then"
+        )
+    worst = max((layer["noise_share"] for layer in model["layers"]), default=0.0)
+    if model["simulated_sqnr_db"] < HEALTHY_DB and worst < THRESHOLDS["sensitive"].value:
+        said.append(
+            f"the noise is spread: no layer brings more than {_share(worst)} of it, so no single one is to be kept "
+            "float; `--range mse`, `--rounding gptq` and `--equalize` mend all of them a little"
         )
     unmatched = [layer["node"] for layer in model["layers"] if layer["unmatched"]]
     if unmatched:
@@ -152,7 +171,7 @@ def _zeroed_weights(layer: Record, _model: Record) -> Iterator[Cause]:
 
 def _spread(layer: Record, _model: Record) -> Iterator[Cause]:
     weight = layer["weight"]
-    if not weight or weight["is_per_channel"] or not _loses(layer["weights_sqnr_db"]):
+    if not weight or weight["is_per_channel"] or not _loses(layer, "weights"):
         return
     if weight["largest_over_median"] >= THRESHOLDS["spread"].value:
         apart = f"one scale covers channels {weight['largest_over_smallest']:.0f}x apart"
@@ -162,7 +181,7 @@ def _spread(layer: Record, _model: Record) -> Iterator[Cause]:
 
 def _low_bits(layer: Record, _model: Record) -> Iterator[Cause]:
     weight = layer["weight"]
-    if weight and weight["bits"] <= THRESHOLDS["low_bits"].value and _loses(layer["weights_sqnr_db"]):
+    if weight and weight["bits"] <= THRESHOLDS["low_bits"].value and _loses(layer, "weights"):
         bits = weight["bits"]
         mend = "`--rounding gptq`; a target with 8-bit weights" if bits == 7 else "`--rounding gptq`; `--max-drop 1pt`"
         yield Cause("low_bits", f"its weights have {bits} bits", _named(f"{mend}; `--keep-float NODE`", layer))
@@ -171,7 +190,7 @@ def _low_bits(layer: Record, _model: Record) -> Iterator[Cause]:
 def _weights_clipped(layer: Record, _model: Record) -> Iterator[Cause]:
     weight = layer["weight"]
     is_clipped = weight and weight["clipped_share"] >= THRESHOLDS["clipped"].value
-    if is_clipped and _loses(layer["weights_sqnr_db"]):
+    if is_clipped and _loses(layer, "weights"):
         yield Cause(
             "weights_clipped", f"{_share(weight['clipped_share'])} of its weights are clipped", "`--rounding nearest`"
         )
@@ -179,7 +198,7 @@ def _weights_clipped(layer: Record, _model: Record) -> Iterator[Cause]:
 
 def _shifted(layer: Record, _model: Record) -> Iterator[Cause]:
     share = layer["shift_share"]
-    if share is not None and share >= THRESHOLDS["shift"].value and _loses(layer["weights_sqnr_db"]):
+    if share is not None and share >= THRESHOLDS["shift"].value and _loses(layer, "weights"):
         text = f"{_share(share)} of what its weights lose is a constant shift per channel"
         yield Cause("shift", text, "`--bias-correction`")
 
@@ -188,7 +207,7 @@ def _clipped(layer: Record, model: Record) -> Iterator[Cause]:
     samples = model["calibration_samples"]
     for side, pairs in (("input", layer["reads"]), ("output", layer["writes"])):
         for pair in pairs:
-            if pair["clipped_share"] < THRESHOLDS["clipped"].value or not _loses(layer["activations_sqnr_db"]):
+            if pair["clipped_share"] < THRESHOLDS["clipped"].value or not _loses(layer, "activations"):
                 continue
             text = f"{_share(pair['clipped_share'])} of its {side} is clipped: {_ends(pair)}"
             few = samples is not None and samples < THRESHOLDS["few_samples"].value
@@ -200,7 +219,7 @@ def _clipped(layer: Record, model: Record) -> Iterator[Cause]:
 def _outliers(layer: Record, _model: Record) -> Iterator[Cause]:
     for side, pairs in (("input", layer["reads"]), ("output", layer["writes"])):
         for pair in pairs:
-            if pair["reach"] <= THRESHOLDS["reach"].value and _loses(layer["activations_sqnr_db"]):
+            if pair["reach"] <= THRESHOLDS["reach"].value and _loses(layer, "activations"):
                 within = f"99.99 % lies within {_share(pair['reach'])} of it"
                 text = f"the range of its {side} is set by rare outliers: {within}"
                 yield Cause("outliers", text, "`--range mse` or `--range percentile`")
@@ -209,20 +228,20 @@ def _outliers(layer: Record, _model: Record) -> Iterator[Cause]:
 def _zeroed_activations(layer: Record, _model: Record) -> Iterator[Cause]:
     for side, pairs in (("input", layer["reads"]), ("output", layer["writes"])):
         for pair in pairs:
-            if pair["zeroed_channels"] >= THRESHOLDS["zeroed"].value and _loses(layer["activations_sqnr_db"]):
+            if pair["zeroed_channels"] >= THRESHOLDS["zeroed"].value and _loses(layer, "activations"):
                 text = f"{pair['zeroed_channels']} of {pair['channels']} channels of its {side} are rounded to zero"
                 yield Cause("zeroed_activations", text, "`--equalize`; `--range mse`")
 
 
 def _coarse(layer: Record, _model: Record) -> Iterator[Cause]:
     """What loses below the bound without any of the causes above."""
-    if _loses(layer["activations_sqnr_db"]) and not _has_told(layer, "activations", _model):
+    if _loses(layer, "activations") and not _has_told(layer, "activations", _model):
         yield Cause(
             "coarse_activations",
             "256 levels are too few for the values of its input or output, though none is clipped and none stands out",
             _named("`--equalize`; `--smooth`; `--keep-float NODE`", layer),
         )
-    if _loses(layer["weights_sqnr_db"]) and not _has_told(layer, "weights", _model):
+    if _loses(layer, "weights") and not _has_told(layer, "weights", _model):
         yield Cause(
             "coarse_weights",
             "its weights lose more than rounding to 8 bits must",
@@ -231,7 +250,7 @@ def _coarse(layer: Record, _model: Record) -> Iterator[Cause]:
 
 
 def _sensitive(layer: Record, model: Record) -> Iterator[Cause]:
-    if layer["noise_share"] < THRESHOLDS["sensitive"].value or not _loses(model["simulated_sqnr_db"]):
+    if layer["noise_share"] < THRESHOLDS["sensitive"].value or model["simulated_sqnr_db"] >= HEALTHY_DB:
         return
     place = {0: "the first layer, ", len(model["layers"]) - 1: "the last layer, "}.get(layer["index"], "")
     text = f"{place}sensitive: {_share(layer['noise_share'])} of all noise at the output comes from it"
@@ -248,8 +267,10 @@ def _has_told(layer: Record, what: str, model: Record) -> bool:
     return any(True for rule in rules for _ in rule(layer, model))
 
 
-def _loses(sqnr_db: float | None) -> bool:
-    return sqnr_db is not None and sqnr_db < THRESHOLDS["healthy"].value
+def _loses(layer: Record, what: str) -> bool:
+    """Whether the layer's `weights` or `activations` lose more than they must, at its own result or at the output."""
+    figures = (layer[f"{what}_sqnr_db"], layer[f"{what}_output_sqnr_db"])
+    return any(figure is not None and figure < HEALTHY_DB for figure in figures)
 
 
 def _fine(layer: Record) -> str:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.errors import InputError
-from edgeopt.graph.fork import NONE, OUTPUTS, Branch, Fork, Sums, fork
+from edgeopt.graph.fork import NONE, OUTPUTS, Branch
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.pieces import Pieces, pieces
 from edgeopt.graph.qdq import Layer
-from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
+from edgeopt.measure.branches import Progress, branch_sums, decibels, noise_ratio
 from edgeopt.measure.signal import signal_to_noise_db
 
 if TYPE_CHECKING:
     import onnx
-
-Progress = Callable[[int, int], None]
-
-BATCH = 8  # activations of a batch and of the branches beside it are alive at once
-# A fork holds the trunk and up to so many layers; beyond, weights that the runtime packs anew per branch fill memory.
-_MOST_LAYERS = 12
-_MOST_WEIGHT_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +45,10 @@ class LayerSignal(LayerDamage):
             where it has none, or where its float weight was not found.
         activations_sqnr_db: The same with only the pairs that it reads and writes through; None where it has none.
         shift_share: Share of the noise of its weights that is a constant shift per channel; None without weights.
+        weights_output_sqnr_db: Signal to noise of the model's output with only the layer's weights in integers; None
+            unless the layer alone takes the output below a bound. A layer whose wide channels drown what its narrow
+            ones lose shows it here.
+        activations_output_sqnr_db: The same with only its pairs.
         gain_db: What the output of the whole quantized model gains when this layer alone is float; None where that was
             not measured.
     """
@@ -64,6 +56,8 @@ class LayerSignal(LayerDamage):
     weights_sqnr_db: float | None
     activations_sqnr_db: float | None
     shift_share: float | None
+    weights_output_sqnr_db: float | None
+    activations_output_sqnr_db: float | None
     gain_db: float | None
 
 
@@ -115,14 +109,21 @@ def opened(base: onnx.ModelProto | Path, candidate: onnx.ModelProto | Path) -> P
 
 
 def layer_signals(
-    parts: Pieces, data: Dataset, *, has_gain: bool = True, threads: int = 0, progress: Progress | None = None
+    parts: Pieces,
+    data: Dataset,
+    *,
+    apart_below_db: float = 30.0,
+    has_gain: bool = False,
+    threads: int = 0,
+    progress: Progress | None = None,
 ) -> list[LayerSignal]:
     """Damage, cause and gain of every layer, in the order of the graph.
 
     Args:
         parts: Both models, taken apart.
         data: Samples bound to the model's inputs.
-        has_gain: Measure what the whole model gains when one layer is float, which about doubles the time.
+        apart_below_db: Tell weights and activations apart at the output, too, of layers that alone take it below this.
+        has_gain: Measure what the whole model gains when one layer is float, which takes 2 to 3 times as long.
         threads: Threads per inference; 0 for as many as there are cores.
         progress: Called with (done, total) batches.
     """
@@ -135,13 +136,18 @@ def layer_signals(
         ]
         for layer in layers
     ]
-    half = (lambda done, total: progress(done, 2 * total)) if progress and has_gain else progress
-    sums = branch_sums(parts, data, branches, threads=threads, progress=half)
+    stages = 3 if has_gain else 2
+    sums = branch_sums(parts, data, branches, threads=threads, progress=_stage(progress, 0, stages))
+    ratios = [noise_ratio(found[0]) for found in sums]
+    apart = {
+        layer.name
+        for layer, ratio in zip(layers, ratios, strict=True)
+        if signal_to_noise_db(1.0, ratio) < apart_below_db
+    }
+    at_output = _apart(parts, data, apart, threads=threads, progress=_stage(progress, 1, stages))
     gains: list[float | None] = [None] * len(layers)
     if has_gain:
-        rest = (lambda done, total: progress(total + done, 2 * total)) if progress else None
-        gains = _gains(parts, data, threads=threads, progress=rest)
-    ratios = [noise_ratio(found[0]) for found in sums]
+        gains = _gains(parts, data, threads=threads, progress=_stage(progress, 2, stages))
     return [
         LayerSignal(
             name=parts.floats[layer.name].name,
@@ -151,153 +157,36 @@ def layer_signals(
             weights_sqnr_db=decibels(found[1]) if _has_known_weights(parts, layer) else None,
             activations_sqnr_db=decibels(found[2]) if layer.reads or layer.writes else None,
             shift_share=found[1][0].shift_share if _has_known_weights(parts, layer) else None,
+            weights_output_sqnr_db=own[0] if _has_known_weights(parts, layer) else None,
+            activations_output_sqnr_db=own[1] if layer.reads or layer.writes else None,
             gain_db=gain,
         )
-        for layer, found, ratio, gain in zip(layers, sums, ratios, gains, strict=True)
+        for layer, found, ratio, own, gain in zip(layers, sums, ratios, at_output, gains, strict=True)
     ]
 
 
-@dataclass(slots=True)
-class Totals:
-    """Sums over all batches of what one branch does to one tensor.
-
-    Attributes:
-        signal: Sum of squares of the reference.
-        noise: Sum of squares of the difference.
-        count: Values of the difference.
-        shift: (channel,) sum over rows of the mean difference; None where it was not asked for.
-        rows: Rows behind `shift`.
-    """
-
-    signal: float = 0.0
-    noise: float = 0.0
-    count: int = 0
-    shift: NDArray[np.float64] | None = None
-    rows: int = 0
-
-    def add(self, sums: Sums, values: dict[str, Any]) -> None:
-        """Take in one batch."""
-        self.signal += float(values[sums.signal])
-        if sums.noise is not None:
-            self.noise += float(values[sums.noise])
-        if sums.shift is not None and sums.count is not None:
-            means = np.asarray(values[sums.shift], dtype=np.float64)
-            self.shift = means.sum(axis=0) + (0.0 if self.shift is None else self.shift)
-            self.rows += len(means)
-            self.count += int(values[sums.count])
-
-    @property
-    def shift_share(self) -> float | None:
-        """Share of the noise that is a constant per channel: count / channels * sum of squared means over the noise."""
-        if self.shift is None or self.noise <= 0:
-            return None
-        means = self.shift / self.rows
-        return min(1.0, float(self.count / len(means) * np.square(means).sum() / self.noise))
+def _stage(progress: Progress | None, number: int, stages: int) -> Progress | None:
+    """Progress of one of several stages as a share of all, in thousandths: stages differ in their batches."""
+    if progress is None:
+        return None
+    told = progress
+    return lambda done, total: told(round(1000 * (number + done / total)), 1000 * stages)
 
 
-def branch_sums(
-    parts: Pieces,
-    data: Dataset,
-    branches: Sequence[Sequence[Branch]],
-    *,
-    threads: int,
-    progress: Progress | None,
-    **options: Any,
-) -> list[list[list[Totals]]]:
-    """Sums per layer, branch and tensor, over all of `data`.
-
-    Args:
-        parts: Both models, taken apart.
-        data: Samples bound to the model's inputs.
-        branches: Branches per layer; some layers' share a run.
-        threads: Threads per inference; 0 for as many as there are cores.
-        progress: Called with (done, total) batches.
-        options: What else `fork` takes.
-    """
-    found: list[list[list[Totals]]] = []
-    size = _layers_at_once(parts)
-    starts = range(0, len(branches), size)
-    for number, start in enumerate(starts):
-        group = branches[start : start + size]
-        flat = [branch for own in group for branch in own]
-        made = fork(parts, flat, **options)
-        totals = [[Totals() for _ in sums] for sums in made.sums]
-        for ran in run_fork(made, data, threads=threads):
-            for sums, into in zip(made.sums, totals, strict=True):
-                for one, total in zip(sums, into, strict=True):
-                    total.add(one, ran.values)
-            if progress:
-                progress(number * ran.total + ran.done, len(starts) * ran.total)
-        taken = iter(totals)
-        found += [[next(taken) for _ in own] for own in group]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """One batch that was run.
-
-    Attributes:
-        done: How many batches are done.
-        total: How many there are.
-        feeds: What went in.
-        values: What came out, by name.
-    """
-
-    done: int
-    total: int
-    feeds: dict[str, Any]
-    values: dict[str, Any]
-
-
-def run_fork(made: Fork, data: Dataset, *, threads: int) -> Iterator[Ran]:
-    """Outputs per batch.
-
-    A model of a fixed batch takes whole batches only: what is left over is not run, unless there is nothing else, and
-    then a batch is filled with copies of its first sample.
-    """
-    size, is_fixed = batch_size(made.model)
-    count = len(data) // size if is_fixed and len(data) >= size else -(-len(data) // size)
-    session = open_session(made.model, threads=threads)
-    names = [value.name for value in made.model.graph.output]
-    for done, feeds in enumerate(data.batches(size, is_filled=is_fixed), start=1):
-        if done > count:
-            return
-        yield Ran(done, count, feeds, dict(zip(names, run_session(session, names, feeds), strict=True)))
-
-
-def open_session(model: onnx.ModelProto, *, threads: int = 0) -> Any:
-    """A session in which every quantize/dequantize pair rounds where it stands, none fused into an integer kernel."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    options.enable_cpu_mem_arena = False
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=PROVIDERS, enable_fallback=0)
-    except runtime_errors() as error:
-        raise InputError(
-            f"ONNX Runtime does not take the model with single layers quantized: {first_line(error)}", hint=RUNTIME_HINT
-        ) from error
-
-
-def run_session(session: Any, names: Sequence[str], feeds: dict[str, Any]) -> list[Any]:
-    """The outputs called `names` for one batch."""
-    try:
-        return list(session.run(list(names), feeds))
-    except runtime_errors() as error:
-        raise InputError(f"ONNX Runtime failed on these inputs: {first_line(error)}", hint=RUNTIME_HINT) from error
-
-
-def batch_size(model: onnx.ModelProto) -> tuple[int, bool]:
-    """The batch that the model fixes, else `BATCH`; and whether it is fixed."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    values = [value for value in model.graph.input if value.name not in constants]
-    axes = [value.type.tensor_type.shape.dim[0] for value in values if value.type.tensor_type.shape.dim]
-    fixed = [axis.dim_value for axis in axes if axis.HasField("dim_value") and axis.dim_value > 0]
-    return (fixed[0], True) if fixed else (BATCH, False)
+def _apart(
+    parts: Pieces, data: Dataset, names: set[str], *, threads: int, progress: Progress | None
+) -> list[tuple[float | None, float | None]]:
+    """Signal to noise of the output in dB with the weights, and with the pairs, of each layer called one of `names`."""
+    chosen = [layer for layer in parts.candidate.layers if layer.name in names]
+    branches = [
+        [Branch(on=part, points=(OUTPUTS,)) for part in (parts.weights_of(layer), parts.pairs_of(layer))]
+        for layer in chosen
+    ]
+    sums = branch_sums(parts, data, branches, threads=threads, progress=progress) if chosen else []
+    found = {
+        layer.name: (decibels(weights), decibels(pairs)) for layer, (weights, pairs) in zip(chosen, sums, strict=True)
+    }
+    return [found.get(layer.name, (None, None)) for layer in parts.candidate.layers]
 
 
 def _gains(parts: Pieces, data: Dataset, *, threads: int, progress: Progress | None) -> list[float | None]:
@@ -313,19 +202,3 @@ def _gains(parts: Pieces, data: Dataset, *, threads: int, progress: Progress | N
 
 def _has_known_weights(parts: Pieces, layer: Layer) -> bool:
     return bool(layer.weights) and bool(parts.floats[layer.name].constants)
-
-
-def noise_ratio(totals: Sequence[Totals]) -> float:
-    """Noise to signal, averaged over tensors."""
-    return float(np.mean([10 ** (-signal_to_noise_db(total.signal, total.noise) / 10) for total in totals]))
-
-
-def decibels(totals: Sequence[Totals]) -> float:
-    """Signal to noise in dB; of several tensors by the mean of their noise to signal ratios."""
-    return signal_to_noise_db(1.0, noise_ratio(totals))
-
-
-def _layers_at_once(parts: Pieces) -> int:
-    """How many layers' branches share a run: each may hold its own copy of all weights behind it."""
-    weight_bytes = sum(array.nbytes for array in parts.candidate.constants.values() if array.ndim > 1) * 4
-    return max(1, min(_MOST_LAYERS, _MOST_WEIGHT_BYTES // max(weight_bytes, 1)))

@@ -13,7 +13,7 @@ from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
 from edgeopt.graph.fork import OUTPUTS, Branch, float_outputs, fork
 from edgeopt.graph.pieces import Pieces
-from edgeopt.measure.layers import Progress, Totals, decibels, run_fork
+from edgeopt.measure.branches import Progress, Totals, decibels, run_fork
 from edgeopt.measure.quantizers import PairStatistics, keys_of, pair_counts
 from edgeopt.runners import runner_named
 

@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeopt.report.corrections import correction_rows
 from edgeopt.report.diagnose_text import DIAGNOSE_VIEWS
 from edgeopt.report.escape import plain_line, printable
 from edgeopt.report.figures import (
@@ -93,6 +94,7 @@ def quantize_view(record: Record) -> RenderableType:
         ("scheme", f"{scheme_text(scheme)}, for {scheme['target']}: {scheme['reason']}"),
         ("calibration", calibration_text(record["calibration"])),
         ("kept float", _kept_float(record["kept_float"])),
+        *correction_rows(record),
     ]
     if made is None:
         return _facts([("dry run", "nothing was written"), *rows])

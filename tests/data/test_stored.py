@@ -184,7 +184,7 @@ print(len(parts.calibration), len(parts.judged), total + calibrated)
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_a_data_set_larger_than_memory_is_read_batch_by_batch(tmp_path: Path) -> None:
-    count = 96 * 2**20 // (3 * 64 * 64)
+    count = 64 * 2**20 // (3 * 64 * 64)
     images = np.zeros((count, 3, 64, 64), dtype=np.uint8)
     images[:, 1, 2, 3] = 1
     np.savez(tmp_path / "data.npz", x=images)

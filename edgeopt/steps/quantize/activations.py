@@ -17,7 +17,7 @@ from edgeopt.steps.quantize.doubts import calibration_failure
 if TYPE_CHECKING:
     import onnx
 
-_BATCH_BYTES = 2 << 20  # of activations that leave the runtime at once
+_BATCH_BYTES = 4 << 20  # of activations that leave the runtime at once
 _LARGEST_BATCH = 16
 
 Activations = dict[str, NDArray[Any]]

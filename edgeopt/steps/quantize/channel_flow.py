@@ -11,6 +11,7 @@ from edgeopt.steps.quantize.channel_layouts import (
     clip_bounds,
     columns_of,
     is_fixed,
+    is_real,
     rank_of,
     rows_of,
 )
@@ -42,13 +43,12 @@ class _Flow:
         self._graph = graph
         self._group_of: dict[str, Group] = {}
         self._found: list[Group] = []
-        self._blocked: set[int] = set()
 
     def groups(self) -> list[Group]:
         """Those that nothing blocks, in the order of the graph."""
         for value in self._graph.outputs:
             self._block(value)
-        return [group for group in self._found if id(group) not in self._blocked and group.rows and group.columns]
+        return [group for group in self._found if not group.is_blocked and group.rows and group.columns]
 
     def follow(self, node: ir.Node) -> None:
         """Take the channels through one node, or block their group."""
@@ -76,7 +76,7 @@ class _Flow:
     def _block(self, value: ir.Value | None) -> None:
         group = self._group(value)
         if group is not None:
-            self._blocked.add(id(group))
+            group.is_blocked = True
 
     def _block_all(self, node: ir.Node) -> None:
         for value in node.inputs:
@@ -108,10 +108,7 @@ class _Flow:
     def _unite(self, first: Group, second: Group) -> None:
         if first is second:
             return
-        if id(second) in self._blocked:
-            self._blocked.add(id(first))
         first.merge(second)
-        first.is_normalized |= second.is_normalized
         self._found.remove(second)
         for name in second.values:
             self._group_of[name] = first
@@ -136,10 +133,9 @@ class _Flow:
         output = node.outputs[0]
         slot, layout = rows_of(node, rank_of(output))
         bias = node.inputs[2] if len(node.inputs) > 2 else None
-        if slot is None or layout is None or (bias is not None and not is_fixed(bias)):
+        if slot is None or layout is None or (bias is not None and not is_real(bias)):
             return
-        channels = slot.magnitudes(slot.array).size
-        group = self._start(output, layout, channels)
+        group = self._start(output, layout, slot.channels)
         group.rows.append(slot)
         if bias is not None:
             group.shifts.append(Slot(node=node, index=2, trailing=0))
@@ -150,9 +146,9 @@ class _Flow:
         rank = rank_of(output)
         axis = node.attributes["axis"].as_int() if "axis" in node.attributes else -1
         bias = node.inputs[2] if len(node.inputs) > 2 else None
-        if not rank or axis % rank != rank - 1 or not is_fixed(scale) or array_of(scale).ndim != 1:
+        if not rank or axis % rank != rank - 1 or not is_real(scale) or array_of(scale).ndim != 1:
             return
-        if bias is not None and not is_fixed(bias):
+        if bias is not None and not is_real(bias):
             return
         group = self._start(output, Layout(axis=rank - 1), array_of(scale).size)
         group.is_normalized = True
@@ -177,11 +173,12 @@ class _Flow:
                 self._block_all(node)
                 return
             self._unite(mine, theirs)
+            mine.added.extend([str(first.name), str(second.name)])
             self._join(node.outputs[0], mine, layout)
 
     def _shift(self, node: ir.Node, data: ir.Value, constant: ir.Value, *, index: int) -> None:
         group, layout, rank = self._group_of[str(data.name)], self._layout(data), rank_of(data)
-        if not rank or not is_fixed(constant) or array_of(constant).ndim > rank:
+        if not rank or not is_real(constant) or array_of(constant).ndim > rank:
             self._block(data)
             return
         slot = Slot(node=node, index=index, trailing=rank - layout.axis - 1, repeats=layout.repeats)
@@ -212,7 +209,7 @@ class _Flow:
         index = 1 if is_fixed(second) else 0
         constant, data = (second, first) if index else (first, second)
         rank = rank_of(data)
-        if not is_fixed(constant) or is_fixed(data) or rank < 2:
+        if not is_real(constant) or is_fixed(data) or rank < 2:
             return
         if array_of(constant).ndim != 1 or array_of(constant).size < 2:
             return

@@ -63,6 +63,12 @@ class Slot:
         """Groups of the node's convolution; 1 for all else."""
         return int(self.node.attributes["group"].as_int()) if "group" in self.node.attributes else 1
 
+    @property
+    def channels(self) -> int:
+        """How many channels the constant writes."""
+        array = self.array
+        return int(array.shape[array.ndim - self.trailing - 1]) // self.repeats
+
     def blocks(self, array: Floats) -> Floats:
         """A weight that reads channels, as (group, output, input, place)."""
         if self.node.op_type == "Conv":
@@ -105,7 +111,7 @@ class Bound:
     high: float
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Group:
     """Tensors that share one factor per channel.
 
@@ -116,8 +122,10 @@ class Group:
         shifts: Biases and other constants that are added to the channels.
         columns: Weights that read the channels.
         read: Names of the tensors that these weights read.
+        added: Names of the tensors that are added to each other.
         bounds: Clamps on the way.
         is_normalized: Whether scales of normalizations write the channels, and not matrices or kernels.
+        is_blocked: Whether something else reads or writes the channels, so that they must stay as they are.
     """
 
     channels: int
@@ -126,8 +134,10 @@ class Group:
     shifts: list[Slot] = field(default_factory=list)
     columns: list[Slot] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
     bounds: list[Bound] = field(default_factory=list)
     is_normalized: bool = False
+    is_blocked: bool = False
 
     @property
     def name(self) -> str:
@@ -137,8 +147,8 @@ class Group:
         return f"{writers} -> {readers}"
 
     def tensors(self) -> dict[str, int]:
-        """Each tensor whose statistics per channel matter: those that weights read, and clamped ones. Name -> axis."""
-        names = dict.fromkeys([*self.read, *(bound.value for bound in self.bounds)])
+        """Each tensor whose statistics per channel matter: those read or added, and clamped ones. Name -> axis."""
+        names = dict.fromkeys([*self.read, *self.added, *(bound.value for bound in self.bounds)])
         return {name: self.values[name].axis for name in names}
 
     def merge(self, other: Group) -> None:
@@ -151,7 +161,10 @@ class Group:
         ):
             mine.extend(theirs)
         self.read.extend(other.read)
+        self.added.extend(other.added)
         self.bounds.extend(other.bounds)
+        self.is_normalized |= other.is_normalized
+        self.is_blocked |= other.is_blocked
 
 
 def rescale(group: Group, factors: NDArray[Any]) -> None:
@@ -169,7 +182,7 @@ def _replace(slot: Slot, array: Floats) -> None:
 
     value = slot.node.inputs[slot.index]
     assert value is not None
-    if len(value.uses()) == 1:
+    if len(value.uses()) == 1 and not value.is_graph_output():
         value.const_value = ir.tensor(array, name=value.name)
         value.shape = ir.Shape(array.shape)
         return

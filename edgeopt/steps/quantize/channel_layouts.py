@@ -56,7 +56,7 @@ def _clip(node: ir.Node, layout: Layout) -> Layout | None:
 
 def clip_bounds(node: ir.Node) -> tuple[float, float]:
     """Bounds of a Clip; NaN for one that is computed."""
-    bounds = [-np.inf, np.inf]
+    bounds = [-np.inf, np.inf] if not {"min", "max"} & set(node.attributes) else [np.nan, np.nan]
     for index in (1, 2):
         value = node.inputs[index] if len(node.inputs) > index else None
         if value is not None:
@@ -155,11 +155,16 @@ def is_fixed(value: ir.Value | None) -> bool:
     return value is not None and value.const_value is not None and not value.is_graph_input()
 
 
-def _is_own_weight(value: ir.Value | None) -> bool:
-    """Whether a value is a float32 constant that one node alone reads."""
-    if value is None or not is_fixed(value) or value.is_graph_output() or len(value.uses()) != 1:
+def is_real(value: ir.Value | None) -> bool:
+    """Whether a value is a float32 constant."""
+    if value is None or not is_fixed(value):
         return False
     return value.const_value is not None and value.const_value.dtype.name == "FLOAT"
+
+
+def _is_own_weight(value: ir.Value | None) -> bool:
+    """Whether a value is a float32 constant that one node alone reads."""
+    return value is not None and is_real(value) and not value.is_graph_output() and len(value.uses()) == 1
 
 
 def array_of(value: ir.Value | None) -> Any:

@@ -185,6 +185,8 @@ class Network:
         for slot, name in zip(group.columns, group.read, strict=True):
             gains[name] += self._gain(slot)
             readers.append(self._reader(slot, scaled.read[name].energy))
+        for name in group.added:
+            gains[name] += scaled.importance
         return Noise(
             per_channel=self.per_channel,
             activations=[(spread, gains[name]) for name, spread in scaled.read.items()],

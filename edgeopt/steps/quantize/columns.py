@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.quantize.layer import window_of
+from edgeopt.steps.quantize.layer import Window, window_of
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 Columns = NDArray[np.float32]
 
+# Given a batch of a node's input, its samples, columns wanted per sample (all where there are fewer) and what draws the
+# positions: (column, tap, channel) float32, what the weights meet at those positions of the output.
+Draw = Callable[[NDArray[Any], int, int, np.random.Generator], Columns]
 
-def drawn_columns(
-    node: ir.Node, values: NDArray[Any], samples: int, share: int, generator: np.random.Generator
-) -> Columns:
-    """(column, tap, channel) float32: what the weights of `node` meet at positions of its output.
 
-    Args:
-        node: A Conv, Gemm or MatMul; a product of matrices has one tap.
-        values: A batch of the node's input.
-        samples: Samples in the batch.
-        share: Columns wanted per sample; all of them where there are fewer.
-        generator: Draws the positions, one in each of `share` equal stretches of the output.
-    """
+def columns_of(node: ir.Node) -> Draw:
+    """How columns are drawn from the input of a Conv, Gemm or MatMul; a product of matrices has one tap."""
     if node.op_type == "Conv":
-        return _of_convolution(node, values, share, generator)
-    if "transA" in node.attributes and node.attributes["transA"].as_int():
-        values = values.T
+        return _Convolution(window=window_of(node)).drawn
+    is_turned = "transA" in node.attributes and bool(node.attributes["transA"].as_int())
+    return _rows_turned if is_turned else _rows
+
+
+def _rows(values: NDArray[Any], samples: int, share: int, generator: np.random.Generator) -> Columns:
     width = values.shape[-1]
     count = values.size // max(1, width)
     samples = samples if count % samples == 0 else 1  # an input that the whole batch shares
@@ -39,33 +39,72 @@ def drawn_columns(
     return np.asarray(rows[np.arange(samples)[:, np.newaxis], drawn].reshape(-1, 1, width), dtype=np.float32)
 
 
-def _of_convolution(node: ir.Node, values: NDArray[Any], share: int, generator: np.random.Generator) -> Columns:
-    window = window_of(node)
-    samples, channels, *sizes = values.shape
-    pads = window.padding(tuple(sizes))
-    padded = np.pad(np.moveaxis(values, 1, -1), [(0, 0), *pads, (0, 0)])
-    lengths = padded.shape[1:-1]
-    outputs = tuple(
-        max(0, (length - span) // stride + 1)
-        for length, span, stride in zip(lengths, window.spans, window.strides, strict=True)
+def _rows_turned(values: NDArray[Any], samples: int, share: int, generator: np.random.Generator) -> Columns:
+    return _rows(values.T, samples, share, generator)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Geometry:
+    """A convolution over an input of one size.
+
+    Attributes:
+        pads: Zeros before and behind, per spatial axis.
+        lengths: Of the padded input, per spatial axis.
+        corners: (position,) place of each window's first tap, flat in one padded sample.
+        offsets: (tap,) flat distance of each tap from the first.
+    """
+
+    pads: tuple[tuple[int, int], ...]
+    lengths: tuple[int, ...]
+    corners: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Convolution:
+    window: Window
+    _geometries: dict[tuple[int, ...], _Geometry] = field(default_factory=dict)
+
+    def drawn(self, values: NDArray[Any], samples: int, share: int, generator: np.random.Generator) -> Columns:
+        samples, channels, *sizes = values.shape
+        key = tuple(sizes)
+        if key not in self._geometries:
+            self._geometries[key] = _geometry(self.window, key)
+        geometry = self._geometries[key]
+        places = _positions(samples, len(geometry.corners), share, generator)
+        starts = np.arange(samples)[:, np.newaxis] * math.prod(geometry.lengths)
+        flat = _padded(values, geometry).reshape(-1, channels)
+        taps = (starts + geometry.corners[places]).reshape(-1, 1) + geometry.offsets
+        return np.asarray(flat.take(taps, axis=0), dtype=np.float32)
+
+
+def _geometry(window: Window, sizes: tuple[int, ...]) -> _Geometry:
+    pads = window.padding(sizes)
+    lengths = tuple(size + sum(pad) for size, pad in zip(sizes, pads, strict=True))
+    steps = [math.prod(lengths[axis + 1 :]) for axis in range(len(lengths))]
+    corners, offsets = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    for axis, step in enumerate(steps):
+        starts = np.arange(0, max(0, lengths[axis] - window.spans[axis] + 1), window.strides[axis])
+        corners = np.add.outer(corners, starts * step).reshape(-1)
+        offsets = np.add.outer(offsets, np.arange(window.kernel[axis]) * window.dilations[axis] * step).reshape(-1)
+    return _Geometry(pads=pads, lengths=lengths, corners=corners, offsets=offsets)
+
+
+def _padded(values: NDArray[Any], geometry: _Geometry) -> NDArray[Any]:
+    """(sample, ..., channel): the input with zeros around it, channels last."""
+    last = np.moveaxis(values, 1, -1)
+    if not any(sum(pad) for pad in geometry.pads):
+        return np.ascontiguousarray(last)
+    padded = np.zeros((len(values), *geometry.lengths, values.shape[1]), dtype=values.dtype)
+    inner = tuple(
+        slice(before, length - behind) for (before, behind), length in zip(geometry.pads, geometry.lengths, strict=True)
     )
-    drawn = _positions(samples, int(np.prod(outputs)), share, generator)
-    places = np.unravel_index(drawn, outputs)
-    corners = np.ravel_multi_index(
-        (
-            np.arange(samples)[:, np.newaxis],
-            *(place * step for place, step in zip(places, window.strides, strict=True)),
-        ),
-        (samples, *lengths),
-    )
-    taps = np.indices(window.kernel).reshape(len(sizes), -1) * np.reshape(window.dilations, (-1, 1))
-    offsets = np.ravel_multi_index((np.zeros(taps.shape[1], dtype=np.int64), *taps), (samples, *lengths))
-    flat = padded.reshape(-1, channels)
-    return np.asarray(flat.take(corners.reshape(-1, 1) + offsets, axis=0), dtype=np.float32)
+    padded[:, *inner] = last
+    return padded
 
 
 def _positions(samples: int, count: int, share: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """(sample, drawn) positions below `count`, spread evenly."""
+    """(sample, drawn) positions below `count`, one in each of `share` equal stretches."""
     if count <= share:
         return np.broadcast_to(np.arange(count), (samples, count))
     jittered = np.arange(share) + generator.random((samples, share))

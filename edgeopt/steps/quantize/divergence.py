@@ -12,6 +12,8 @@ from edgeopt.steps.quantize.types import Int8Types
 
 Doubles = NDArray[np.float64]
 
+_BINS = 2048  # as Migacz has them; more make sparse counts look like detail that is lost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Divergence:
@@ -26,8 +28,10 @@ class Divergence:
     where c are counts, S and n are the count and the filled bins of a level, N is the count of all. The sums over bins
     are differences of running sums, so that one candidate costs as much as it has levels.
 
-    The bin of zero counts no more than the larger of its neighbours: zero is exact in any range, and the many zeros
-    behind a Relu would otherwise demand fine steps (NVIDIA's pytorch-quantization sets it to its neighbour likewise).
+    A bin counts no more than the larger of its neighbours, for else the value that a Relu or a flat background repeats
+    demands fine steps around itself alone: the digits' ResNet8 keeps 5 dB of signal to noise with it, 36 dB without.
+    (NVIDIA's pytorch-quantization sets the bin of zero to its neighbour for this reason.) The outermost bins are spared
+    where they are not that of zero: what saturates there, as behind a Relu6, is lost when the range shrinks.
 
     Attributes:
         first: Integer of the first bin.
@@ -46,57 +50,50 @@ class Divergence:
     @classmethod
     def of(cls, histogram: Histogram, types: Int8Types) -> Divergence:
         """The loss over the values of `histogram`, at least one."""
-        counts = histogram.counts.astype(np.float64)
-        zero = -histogram.first
-        neighbours = [counts[index] for index in (zero - 1, zero + 1) if 0 <= index < len(counts)]
-        if neighbours and 0 <= zero < len(counts):
-            counts[zero] = min(counts[zero], max(neighbours))
+        coarse = histogram.coarsened(_BINS)
+        counts = _without_peaks(coarse)
         sums = np.stack([counts, counts > 0, _xlogx(counts)])
         running = np.concatenate([np.zeros((3, 1)), np.cumsum(sums, axis=1)], axis=1)
         low, high = types.activation_range
-        return cls(first=histogram.first, unit=histogram.width, counts=counts, running=running, levels=high - low + 1)
+        return cls(first=coarse.first, unit=coarse.width, counts=counts, running=running, levels=high - low + 1)
 
     def __call__(self, low: Doubles, high: Doubles) -> Doubles:
-        """(candidate,) nats that the ranges from `low`, at most 0, to `high`, at least 0, lose; infinite for no data.
+        """(candidate,) nats that the ranges from `low`, at most 0, to `high`, at least 0, lose.
 
-        Ends are taken at the nearest edge of a bin outside.
+        The bins that the ends lie in belong to the range. Infinite where the outermost levels hold no value though
+        some lie outside.
         """
-        start, stop = np.floor(low / self.unit) - self.first, np.ceil(high / self.unit) - self.first
+        borders = self._borders(low, high)
+        upto = self.running[:, borders]
+        counts, filled = np.diff(upto[:2], axis=2)
+        total, inside = self.running[0, -1], counts.sum(axis=1)
+        own = upto[2, :, -1] - upto[2, :, 0]
+        spread = (_xlogx(counts) - counts * np.log(np.maximum(filled, 1))).sum(axis=1)
+        below, above = upto[0, :, 0], total - upto[0, :, -1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for outside, position, level in ((below, borders[:, 0], 0), (above, borders[:, -1] - 1, -1)):
+                count = self.counts[np.clip(position, 0, len(self.counts) - 1)]
+                own = own + _xlogx(count + outside) - _xlogx(count)
+                density = np.log(counts[:, level] / filled[:, level])
+                spread = spread + np.where(outside > 0, outside * density, 0.0)
+            divergence = (own - spread) / total + np.log(inside / total)
+        return np.where(np.isfinite(divergence), divergence, np.inf)
+
+    def _borders(self, low: Doubles, high: Doubles) -> NDArray[np.intp]:
+        """(candidate, level + 1) positions of the bins that levels begin with; the last one ends the range."""
+        start, stop = np.floor(low / self.unit) - self.first, np.floor(high / self.unit) + 1 - self.first
         steps = np.arange(self.levels + 1) / self.levels
         borders = np.rint(start[:, None] + (stop - start)[:, None] * steps)
-        borders = np.clip(borders, 0, len(self.counts)).astype(np.intp)
-        total = self.running[0, -1]
-        upto = self.running[:, borders]
-        inside, spread, own = self._inside(upto)
-        below, above = upto[0][:, 0], total - upto[0][:, -1]
-        edge_own, edge_spread = self._edges(borders, upto, below, above)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            divergence = (own + edge_own - spread - edge_spread) / total + np.log(inside / total)
-        return np.where((inside > 0) & np.isfinite(divergence), divergence, np.inf)
+        return np.asarray(np.clip(borders, 0, len(self.counts)), dtype=np.intp)
 
-    @staticmethod
-    def _inside(upto: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-        """Count inside the range, sum of S log(S / n) over its levels, and sum of c log c over its bins."""
-        counts, filled = np.diff(upto[:2], axis=2)
-        spread = _xlogx(counts) - counts * np.log(np.maximum(filled, 1))
-        own = upto[2][:, -1] - upto[2][:, 0]
-        return counts.sum(axis=1), spread.sum(axis=1), own
 
-    def _edges(
-        self, borders: NDArray[np.intp], upto: Doubles, below: Doubles, above: Doubles
-    ) -> tuple[Doubles, Doubles]:
-        """What the values outside add to the sums of p log p and p log q, in the outermost bins."""
-        last = len(self.counts) - 1
-        own, spread = np.zeros(len(borders)), np.zeros(len(borders))
-        ends = ((below, borders[:, 0], 0), (above, borders[:, -1] - 1, -1))
-        counts, filled = np.diff(upto[:2], axis=2)
-        for outside, position, level in ends:
-            count = self.counts[np.clip(position, 0, last)]
-            own += _xlogx(count + outside) - _xlogx(count)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                density = counts[:, level] / filled[:, level]
-                spread += np.where(outside > 0, outside * np.log(density), 0.0)
-        return own, spread
+def _without_peaks(histogram: Histogram) -> Doubles:
+    """(bin,) counts, each at most the larger of its neighbours; the outermost as they are, unless they hold zero."""
+    counts = histogram.counts.astype(np.float64)
+    padded = np.concatenate([[0.0], counts, [0.0]])
+    index = histogram.first + np.arange(len(counts))
+    is_spared = ((index == index[0]) | (index == index[-1])) & (index != 0)
+    return np.where(is_spared, counts, np.minimum(counts, np.maximum(padded[:-2], padded[2:])))
 
 
 def _xlogx(values: Doubles) -> Doubles:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SWEEPS = 40
 _TOLERANCE = 0.01  # factors this close to 1 change nothing that 8 bits could show
-_GAIN = 0.01  # a chain is changed again for at least this share less noise
+_GAIN = 0.05  # a chain is changed for at least this share less noise; finer differences are beyond the estimate
 _LARGEST_FACTOR = 1e4
 _BALANCES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A channel may move behind a clamp only where calibration data leave it this far below the bound, before and after:
@@ -69,7 +69,7 @@ def equalize(graph: ir.Graph, channels: Mapping[str, ChannelStatistics] | None, 
 
 def scaled_group(group: Group, channels: Mapping[str, ChannelStatistics]) -> Scaled:
     """A group with the statistics of what its weights read."""
-    names = dict.fromkeys(group.read)
+    names = dict.fromkeys([*group.read, *group.added])
     return Scaled(group=group, read={name: spread_of(channels[name], group.values[name].repeats) for name in names})
 
 

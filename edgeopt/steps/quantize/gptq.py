@@ -86,20 +86,23 @@ def _taken(values: NDArray[Any], places: NDArray[np.intp], axis: int) -> NDArray
 
 
 def _feedback(second: Singles, damping: float) -> Singles:
-    """(part, j, k): R_jk / R_kk for j < k, zeros elsewhere, from moments whose mean E[x^2] is 1.
+    """(part, j, k): R_jk / R_kk for j < k, from moments whose mean E[x^2] is 1; entries of j >= k mean nothing.
 
-    With P the reversal, P H P = L L^T makes R = P L P. Damping is raised while errors of float32 sums leave the matrix
-    indefinite; inputs that were never seen at all give the identity.
+    With P the reversal, P H P = L L^T makes R = P L P. Damping is raised while errors of float32 leave the matrix
+    indefinite.
     """
-    width = second.shape[1]
-    turned = second[:, ::-1, ::-1].astype(np.float64)
-    for strength in (damping, 10 * damping, 1.0):
+    damped = second[:, ::-1, ::-1].copy()
+    places = np.arange(damped.shape[1])
+    added = 0.0
+    for strength in (max(damping, 1e-6), 10 * max(damping, 1e-3), 1.0):
+        damped[:, places, places] += np.float32(strength - added)
+        added = strength
         try:
-            lower = np.linalg.cholesky(turned + max(strength, 1e-7) * np.eye(width))
+            lower = np.linalg.cholesky(damped)
         except np.linalg.LinAlgError:
             continue
-        upper = lower[:, ::-1, ::-1]
-        return np.triu(upper / np.diagonal(upper, axis1=1, axis2=2)[:, np.newaxis, :], 1).astype(np.float32)
+        lower /= np.diagonal(lower, axis1=1, axis2=2)[:, np.newaxis, :]
+        return lower[:, ::-1, ::-1]
     return np.zeros_like(second)
 
 

@@ -92,12 +92,23 @@ class Histogram:
     def merged(self, other: Histogram) -> Histogram:
         """What one histogram of the values of both would be."""
         result = Histogram()
-        for part in (self, other):
-            if part.low <= part.high:
-                result._widen(part.low, part.high)
-                positions = _shifted(part._indices(), result.exponent - part.exponent) - result.first
-                np.add.at(result.counts, positions, part.counts)
+        result._take(self, BINS)
+        result._take(other, BINS)
         return result
+
+    def coarsened(self, bins: int) -> Histogram:
+        """The same values on the finest grid on which they lie in at most `bins` bins, 2 to `BINS`."""
+        result = Histogram()
+        result._take(self, bins)
+        return result
+
+    def _take(self, other: Histogram, bins: int) -> None:
+        """Count what another histogram counted, on a grid of at most `bins` bins, no finer than its own."""
+        if other.low <= other.high:
+            self._widen(other.low, other.high, bins)
+            np.add.at(
+                self.counts, _shifted(other._indices(), self.exponent - other.exponent) - self.first, other.counts
+            )
 
     def _grid(self) -> tuple[float, float, int, int]:
         return self.low, self.high, self.exponent, self.first
@@ -120,12 +131,12 @@ class Histogram:
     def _scale(self) -> float:
         return math.ldexp(1.0, -self.exponent)
 
-    def _widen(self, low: float, high: float) -> None:
+    def _widen(self, low: float, high: float, bins: int = BINS) -> None:
         """Bring the grid to one that holds [low, high] too, and what was counted with it."""
         low, high = min(low, self.low), max(high, self.high)
         if (low, high) == (self.low, self.high):
             return
-        exponent = _exponent_for(low, high)
+        exponent = _exponent_for(low, high, bins)
         first, last = (math.floor(math.ldexp(value, -exponent)) for value in (low, high))
         counts = np.zeros(last - first + 1, dtype=np.int64)
         np.add.at(counts, _shifted(self._indices(), exponent - self.exponent) - first, self.counts)
@@ -137,11 +148,11 @@ def _shifted(indices: Counts, by: int) -> Counts:
     return indices >> min(by, _FULL_SHIFT)
 
 
-def _exponent_for(low: float, high: float) -> int:
-    """The smallest exponent of a grid on which [low, high] takes at most `BINS` bins; it grows with the range alone."""
+def _exponent_for(low: float, high: float, bins: int) -> int:
+    """The smallest exponent of a grid on which [low, high] takes at most `bins`; it grows with the range alone."""
     finest = max(_LEAST_EXPONENT, math.frexp(max(-low, high))[1] - _MANTISSA_BITS)
     # One below what the span asks for, since it was rounded.
-    exponent = max(finest, math.frexp(high - low)[1] - BINS.bit_length() - 1) if low < high else finest
-    while math.floor(math.ldexp(high, -exponent)) - math.floor(math.ldexp(low, -exponent)) >= BINS:
+    exponent = max(finest, math.frexp(high - low)[1] - bins.bit_length() - 1) if low < high else finest
+    while math.floor(math.ldexp(high, -exponent)) - math.floor(math.ldexp(low, -exponent)) >= bins:
         exponent += 1
     return exponent

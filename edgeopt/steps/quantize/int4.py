@@ -127,7 +127,7 @@ class Int4Weights:
         if parts.held_back is None or self.rounding == "gptq":
             return _Choice(model=rounded, rounding="gptq")
         trial = Trial(model, parts.held_back)
-        before, after = trial.sqnr_db(nearest), trial.sqnr_db(rounded)
+        before, after = trial.score_db(nearest), trial.score_db(rounded)
         is_kept = after > before + SMALLEST_GAIN_DB
         return _Choice(
             model=rounded if is_kept else nearest,

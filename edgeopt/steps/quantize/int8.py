@@ -140,7 +140,7 @@ class Int8Static:
         trial = Trial(candidates.model, parts.held_back)
 
         def score(one: Choice) -> float:
-            found = trial.sqnr_db(candidates.build(one).model)
+            found = trial.score_db(candidates.build(one).model)
             if work:
                 work.end_trial()
             return found

@@ -45,8 +45,8 @@ KINDS: dict[str, Kind] = {
 
 
 def node_name(node: ir.Node) -> str:
-    """The node's name, or that of its first output where it has none."""
-    return node.name or str(node.outputs[0].name)
+    """The node's name, or that of its first output that has one."""
+    return node.name or next((str(output.name) for output in node.outputs if output.name), node.op_type)
 
 
 def constant(value: ir.Value | None) -> bool:

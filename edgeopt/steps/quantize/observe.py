@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.dataset import Array, Dataset
 from edgeopt.errors import InputError
-from edgeopt.graph.runtime import PROVIDERS, runtime_errors
+from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, runtime_errors
 from edgeopt.graph.save import as_source
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.doubts import calibration_failure
 from edgeopt.steps.quantize.observations import ChannelStatistics, Observations, TensorStatistics
-from edgeopt.steps.quantize.probes import ChannelProbe, ExtremesProbe, HistogramProbe, Probe
+from edgeopt.steps.quantize.probes import Batch, ChannelProbe, ExtremesProbe, HistogramProbe, Probe
 
 if TYPE_CHECKING:
     import onnx
@@ -56,32 +56,28 @@ def observe(
     )
 
 
-def _run(model: onnx.ModelProto, probes: list[Any], data: Dataset, progress: Progress | None) -> None:
+def _run(model: onnx.ModelProto, probes: Sequence[Probe], data: Dataset, progress: Progress | None) -> None:
     session, outputs = _session(model, probes)
     wanted = list(dict.fromkeys(name for names in outputs for name in names))
     done = 0
-    for feeds, count, share in _batches(data, *_batch_size(model, session)):
+    for feeds, batch in _batches(data, *_batch_size(model, session)):
         try:
             values = dict(zip(wanted, session.run(wanted, feeds) if wanted else (), strict=True))
         except runtime_errors() as error:
             raise calibration_failure(error, data) from error
         for probe, names in zip(probes, outputs, strict=True):
-            if not probe.take([values[name] for name in names], share):
+            if not probe.take([values[name] for name in names], batch):
                 raise _not_finite(probe, data.source)
-        done += count
+        done += batch.samples
         if progress:
             progress(done, len(data))
 
 
-def _session(model: onnx.ModelProto, probes: list[Any]) -> tuple[Any, list[list[str]]]:
+def _session(model: onnx.ModelProto, probes: Sequence[Probe]) -> tuple[Any, list[list[str]]]:
     """A session of `model` with what the probes add, and the outputs that each of them wants."""
-    import onnx
     import onnxruntime
 
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
-    outputs = [probe.outputs(observed.graph, opset) for probe in probes]
+    observed, outputs = _with_probes(model, probes)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False
@@ -93,11 +89,20 @@ def _session(model: onnx.ModelProto, probes: list[Any]) -> tuple[Any, list[list[
     return session, outputs
 
 
-def _batches(data: Dataset, size: int, is_fixed: bool) -> Iterator[tuple[dict[str, Array], int, float]]:
-    """Feeds, how many samples they hold, and what share of them are samples: the rest are copies that fill them."""
+def _with_probes(model: onnx.ModelProto, probes: Sequence[Probe]) -> tuple[onnx.ModelProto, list[list[str]]]:
+    import onnx
+
+    observed = onnx.ModelProto()
+    observed.CopyFrom(model)
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+    outputs = [probe.outputs(observed.graph, opset) for probe in probes]
+    return observed, outputs
+
+
+def _batches(data: Dataset, size: int, is_fixed: bool) -> Iterator[tuple[dict[str, Array], Batch]]:
     for number, feeds in enumerate(data.batches(size, is_filled=is_fixed)):
-        count = min(size, len(data) - number * size)
-        yield feeds, count, count / size if is_fixed else 1.0
+        samples = min(size, len(data) - number * size)
+        yield feeds, Batch(size=size if is_fixed else samples, samples=samples)
 
 
 def _batch_size(model: onnx.ModelProto, session: Any) -> tuple[int, bool]:
@@ -117,16 +122,10 @@ def _channel_probes(model: onnx.ModelProto, channels: Mapping[str, int]) -> list
     if not channels:
         return []
     ranks = _ranks(model)
-    unknown = [name for name in channels if name not in ranks]
+    unknown = [name for name in channels if not ranks.get(name)]
     if unknown:
-        raise InputError(
-            f"the number of axes of tensor `{unknown[0]}` is not known", hint="run ONNX shape inference on the model"
-        )
-    return [
-        ChannelProbe(name=name, axis=axis % ranks[name], rank=ranks[name])
-        for name, axis in channels.items()
-        if ranks[name]
-    ]
+        raise InputError(f"tensor `{unknown[0]}` has no axes, or their number is not known", hint=RUNTIME_HINT)
+    return [ChannelProbe(name=name, axis=axis % ranks[name], rank=ranks[name]) for name, axis in channels.items()]
 
 
 def _ranks(model: onnx.ModelProto) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
 from edgeopt.steps.quantize.kinds import KINDS, Kind, channel_axis, constant, node_name, result_of
-from edgeopt.steps.quantize.sizes import Rules, narrow_reason, pooling_reason, thin_reason
+from edgeopt.steps.quantize.sizes import Rules, narrow_reason, pooling_reason, product_reason, thin_reason
 from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def place_for(graph: ir.Graph, types: Int8Types, *, keep_float: Mapping[str, str
         graph,
         thin_channels=types.thin_channels,
         narrow_channels=types.narrow_channels,
-        float_products=types.float_products,
+        small_products=types.small_products,
         keep_float=keep_float,
     )
 
@@ -80,7 +80,7 @@ def place(
     *,
     thin_channels: int = 0,
     narrow_channels: int = 0,
-    float_products: bool = False,
+    small_products: int = 0,
     keep_float: Mapping[str, str] | None = None,
 ) -> Placement:
     """The placement for a folded graph, node by node in order, then without what no integer node needs.
@@ -89,13 +89,13 @@ def place(
         graph: The folded graph.
         thin_channels: Dense convolutions over at most this many input channels stay float.
         narrow_channels: Depthwise convolutions of at most this many channels behind a float one stay float.
-        float_products: Whether products of two activations stay float.
+        small_products: Products of two activations with fewer rows or columns in the result than this stay float.
         keep_float: Node name -> why it stays float whatever the rules say, as the user or a measurement wants it.
 
     Raises:
         InputError: `keep_float` names a node that the graph has not.
     """
-    sizes = Rules(thin_channels=thin_channels, narrow_channels=narrow_channels, float_products=float_products)
+    sizes = Rules(thin_channels=thin_channels, narrow_channels=narrow_channels, small_products=small_products)
     placement = Placement(rules=sizes, asked_float=known_nodes(graph, keep_float or {}))
     rules: dict[Kind, Callable[[ir.Node, Placement], str]] = {
         Kind.WEIGHTED: _place_weighted,
@@ -176,8 +176,8 @@ def _weight_reason(node: ir.Node, weight: ir.Value) -> str:
 def _place_product_of_activations(node: ir.Node, placement: Placement) -> str:
     if node.op_type != "MatMul":
         return "its weight is not a constant"
-    if placement.rules.float_products:
-        return "both its inputs are activations, so integers would not pay"
+    if reason := product_reason(node, placement.rules):
+        return reason
     for value in node.inputs:
         if value is not None:
             _take(placement, value)

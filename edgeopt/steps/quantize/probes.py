@@ -23,6 +23,28 @@ _AXES_ARE_INPUTS_SINCE = 18  # opset in which the axes of ReduceMin, ReduceMax a
 _PREFIX = "edgeopt_observed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How many samples were run at once.
+
+    Attributes:
+        size: Rows of the inputs.
+        samples: How many of these are samples; the rest, at the end, are copies that fill a batch of fixed size.
+    """
+
+    size: int
+    samples: int
+
+    def samples_of(self, values: Array) -> Array:
+        """The rows of an output that belong to samples.
+
+        A tensor whose first axis is not the batch, as in sequence-first layouts, keeps the copies: losing a value
+        would be worse than counting some of the last batch twice.
+        """
+        is_by_sample = values.ndim > 0 and len(values) == self.size
+        return values[: self.samples] if is_by_sample else values
+
+
 class Probe(Protocol):
     """One question about one tensor, answered batch by batch."""
 
@@ -32,12 +54,12 @@ class Probe(Protocol):
         """Names of the values that are wanted of each batch; nodes that make them are added to `graph`."""
         ...
 
-    def take(self, values: list[Array], share: float) -> bool:
+    def take(self, values: list[Array], batch: Batch) -> bool:
         """Take in the values of one batch; False where one is NaN or infinite.
 
         Args:
             values: The outputs in order.
-            share: Part of the batch that is samples, in (0, 1]; the rest, at its end, are copies that fill it.
+            batch: What was run.
         """
         ...
 
@@ -54,7 +76,7 @@ class ExtremesProbe:
         """The minimum and the maximum over all axes."""
         return [_reduced(graph, opset, operator, self.name, ()) for operator in ("ReduceMin", "ReduceMax")]
 
-    def take(self, values: list[Array], share: float) -> bool:  # noqa: ARG002  copies change no extreme
+    def take(self, values: list[Array], batch: Batch) -> bool:  # noqa: ARG002  copies change no extreme
         """Take in the extremes of one batch; copies of samples change none."""
         low, high = (float(value.reshape(-1)[0]) + 0.0 for value in values)
         self.low, self.high = min(self.low, low), max(self.high, high)
@@ -76,10 +98,10 @@ class HistogramProbe:
         """The tensor itself."""
         return [_exposed(graph, self.name)]
 
-    def take(self, values: list[Array], share: float) -> bool:
+    def take(self, values: list[Array], batch: Batch) -> bool:
         """Count the values of one batch."""
         try:
-            self.histogram.add(_real_rows(values[0], share))
+            self.histogram.add(batch.samples_of(values[0]))
         except ValueError:
             return False
         return True
@@ -112,18 +134,18 @@ class ChannelProbe:
         operators = ("ReduceMin", "ReduceMax", "ReduceMean")
         return [_reduced(graph, opset, operator, self.name, axes) for operator in operators]
 
-    def take(self, values: list[Array], share: float) -> bool:
+    def take(self, values: list[Array], batch: Batch) -> bool:
         """Take in one batch: three arrays (row, channel), or (channel,) where channels are the first axis."""
-        low, high, mean = (value[None] if self.axis == 0 else _real_rows(value, share) for value in values)
+        low, high, mean = (value[None] if self.axis == 0 else batch.samples_of(value) for value in values)
         if not all(np.isfinite(value).all() for value in (low, high, mean)):
             return False
-        batch = ChannelStatistics(
+        found = ChannelStatistics(
             low=low.min(axis=0).astype(np.float32),
             high=high.max(axis=0).astype(np.float32),
             total=mean.sum(axis=0, dtype=np.float64),
             rows=len(mean),
         )
-        self.seen = batch if self.seen is None else self.seen.merged(batch)
+        self.seen = found if self.seen is None else self.seen.merged(found)
         return True
 
 
@@ -148,15 +170,3 @@ def _reduced(graph: onnx.GraphProto, opset: int, operator: str, name: str, axes:
         node.attribute.append(onnx.helper.make_attribute("axes", axes))
     graph.node.append(node)
     return _exposed(graph, output)
-
-
-def _real_rows(values: Array, share: float) -> Array:
-    """The rows of a batch that are no copies.
-
-    A tensor whose first axis does not divide by samples, as sequence-first layouts have it, keeps the copies: they
-    weigh at most as much as one batch does among all.
-    """
-    if share == 1.0 or not values.ndim:
-        return values
-    rows = len(values) * share
-    return values[: round(rows)] if abs(rows - round(rows)) < 1e-9 else values

@@ -65,14 +65,15 @@ class SquaredError:
     def _between(self, boundaries: Doubles) -> Doubles:
         """(3, candidate, level) moments of each level's cell, given the (candidate, level - 1) boundaries."""
         x = np.clip(boundaries, self.edges[0], self.edges[-1])
+        # The last bin has no width where it begins with the largest value: what lies beyond is asked for by itself.
+        is_beyond = boundaries > self.edges[-1]
         position = np.clip((x - np.floor(self.edges[0])).astype(np.intp), 0, len(self.density) - 1)
         a, density = self.edges[position], self.density[position]
         dx = x - a
         parts = (dx, dx * (x + a) / 2, dx * (x * x + x * a + a * a) / 3)
-        shape = (len(x), 1)
+        nothing = np.zeros((len(x), 1))
         cells = []
         for moment, part in zip(self.moments, parts, strict=True):
-            upto = moment[position] + density * part
-            ends = np.zeros(shape), np.full(shape, moment[-1])
-            cells.append(np.diff(np.concatenate([ends[0], upto, ends[1]], axis=1), axis=1))
+            below = np.where(is_beyond, moment[-1], moment[position] + density * part)
+            cells.append(np.diff(np.concatenate([nothing, below, nothing + moment[-1]], axis=1), axis=1))
         return np.stack(cells)

@@ -22,7 +22,8 @@ class Int8Types:
         thin_channels: A dense convolution with at most this many input channels stays float; 0 keeps none.
         narrow_channels: A depthwise convolution of at most this many channels behind a float one stays float; 0 keeps
             none.
-        float_products: Whether products of two activations, as in attention, stay float.
+        small_products: A product of two activations, as in attention, whose result has fewer rows or columns than this
+            stays float; 0 keeps none.
         reason: Why these, for people.
     """
 
@@ -30,7 +31,7 @@ class Int8Types:
     weight_limit: int
     thin_channels: int = 0
     narrow_channels: int = 0
-    float_products: bool = False
+    small_products: int = 0
     reason: str
 
     @property
@@ -53,15 +54,16 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 # What stays float on x86 (docs/adr/0005, docs/results/thin-convolutions.md), on ARM not measured and so in int8 there:
 # a convolution over the 1 to 3 channels of an image or a spectrogram fills too little of an integer dot product;
 # a depthwise one of few channels runs at 0.1 to 0.6x, and costs no rounding more where its input is float anyway;
-# a product of activations has to pack its second factor at every call, which eats what integers save.
+# a product of activations has to pack its second factor at every call, which eats what integers save below 128 rows.
 _X86_THIN_CHANNELS = 3
 _X86_NARROW_CHANNELS = 64
+_X86_SMALL_PRODUCTS = 128
 _X86_VNNI = Int8Types(
     activations="uint8",
     weight_limit=127,
     thin_channels=_X86_THIN_CHANNELS,
     narrow_channels=_X86_NARROW_CHANNELS,
-    float_products=True,
+    small_products=_X86_SMALL_PRODUCTS,
     reason="x86-64 with VNNI multiplies unsigned by signed bytes",
 )
 _X86 = Int8Types(
@@ -69,7 +71,7 @@ _X86 = Int8Types(
     weight_limit=64,
     thin_channels=_X86_THIN_CHANNELS,
     narrow_channels=_X86_NARROW_CHANNELS,
-    float_products=True,
+    small_products=_X86_SMALL_PRODUCTS,
     reason="x86-64 without VNNI saturates unless weights keep 7 bits",
 )
 _SIGNED = Int8Types(activations="int8", weight_limit=127, reason="ARM kernels multiply signed bytes")

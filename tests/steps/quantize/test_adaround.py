@@ -46,7 +46,7 @@ def test_each_integer_is_the_one_below_or_above_and_no_channel_errs_more(limit, 
 @LIMITS
 def test_it_comes_close_to_gptq_on_a_convolution(single_layer, limit):
     made = single_layer("Conv", (8, 6, 3, 3), (6, 9, 9))
-    moments = second_moments(made.model, [made.node], made.data, rows=1 << 20)["layer"]
+    moments = second_moments(made.model, [made.node], made.data, rows=1 << 20, rows_per_input=1 << 20)["layer"]
     matrix = layer_matrix(made.node)
     scale = scale_of(matrix, limit)
 

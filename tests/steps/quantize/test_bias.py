@@ -24,7 +24,9 @@ LAYERS = {
 def test_after_correction_the_mean_of_the_output_is_that_of_the_float_layer(single_layer, outputs_of, case, largest):
     operator, weight, sample, attributes = LAYERS[case]
     made = single_layer(operator, weight, sample, **attributes)
-    moments = second_moments(made.model, [made.node], made.data, rows=1 << 20, largest=largest)["layer"]
+    moments = second_moments(made.model, [made.node], made.data, rows=1 << 20, rows_per_input=1 << 20, largest=largest)[
+        "layer"
+    ]
     matrix = layer_matrix(made.node)
     scale = layer_scale(made.node, weight_scale(made.weight, axis=channel_axis(made.node), limit=7))
     integers = round_nearest(matrix, scale, 7)

@@ -41,6 +41,19 @@ def test_merging_is_counting_everything_and_associative(one, two, three):
     assert first.merged(second).merged(third) == first.merged(second.merged(third))
 
 
+@given(VALUES, st.integers(2, BINS))
+def test_a_coarser_grid_holds_the_same_values(values, bins):
+    fine = histogram_of(values)
+    coarse = fine.coarsened(bins)
+
+    assert (coarse.low, coarse.high, coarse.count) == (fine.low, fine.high, fine.count)
+    assert len(coarse.counts) <= bins
+    shift = min(coarse.exponent - fine.exponent, 40)
+    indices = (np.arange(len(fine.counts)) + fine.first) >> shift
+    assert coarse.counts.tolist() == np.bincount(indices - coarse.first, weights=fine.counts).tolist()
+    assert fine.coarsened(BINS) == fine
+
+
 @given(VALUES)
 def test_every_value_lies_in_the_bin_that_counts_it(values):
     histogram = histogram_of(values)

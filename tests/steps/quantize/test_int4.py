@@ -195,7 +195,7 @@ def test_auto_tries_gptq_on_samples_held_back_and_says_so(small_models, int4):
     (tried,) = details["corrections"]["tried"]
     assert tried["change"] == {"rounding": "gptq"}
     assert tried["kept"]
-    assert tried["sqnr_after_db"] > tried["sqnr_before_db"] + 5
+    assert tried["after_db"] > tried["before_db"] + 5
     assert 0 < details["corrections"]["held_back"] < 256
 
 

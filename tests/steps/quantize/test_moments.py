@@ -31,7 +31,7 @@ LAYERS = {
     "matmul of sequences": ("MatMul", (4, 6), (5, 4), {}),
 }
 EVERY = pytest.mark.parametrize("case", LAYERS)
-ALL_ROWS = 1 << 20
+ALL = {"rows": 1 << 20, "rows_per_input": 1 << 20}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_layer_matrix_turns_back_into_the_weight(layer, case):
 def test_the_second_moments_of_the_output_follow_from_those_of_the_columns(layer, outputs_of, case):
     made = layer(case)
 
-    found = second_moments(made.model, [made.node], made.data, rows=ALL_ROWS)["layer"]
+    found = second_moments(made.model, [made.node], made.data, **ALL)["layer"]
 
     matrix, rows = layer_matrix(made.node).astype(np.float64), output_rows(made, outputs_of)
     groups = len(matrix)
@@ -79,7 +79,7 @@ def test_the_second_moments_of_the_output_follow_from_those_of_the_columns(layer
 def test_the_mean_of_the_output_follows_from_that_of_the_columns(layer, outputs_of, case):
     made = layer(case)
 
-    found = second_moments(made.model, [made.node], made.data, rows=ALL_ROWS)["layer"]
+    found = second_moments(made.model, [made.node], made.data, **ALL)["layer"]
 
     means = np.einsum("goi,gi->go", layer_matrix(made.node), found.mean).reshape(-1)
     assert means == pytest.approx(output_rows(made, outputs_of).mean(axis=0), abs=1e-5)
@@ -92,7 +92,7 @@ def test_each_product_is_that_of_a_naive_walk_over_the_input(layer):
     corners = itertools.product(range(len(padded)), range(0, padded.shape[2] - 2, 2), range(0, padded.shape[3] - 1, 3))
     columns = np.array([padded[n, :, top : top + 3, left : left + 2].reshape(-1) for n, top, left in corners])
 
-    found = second_moments(made.model, [made.node], made.data, rows=ALL_ROWS)["layer"]
+    found = second_moments(made.model, [made.node], made.data, **ALL)["layer"]
 
     assert found.second[0, 0] == pytest.approx(columns.T @ columns / len(columns), rel=1e-4, abs=1e-5)
     assert found.diagonal[0] == pytest.approx(np.square(columns).mean(axis=0), rel=1e-4)
@@ -104,12 +104,20 @@ def test_each_product_is_that_of_a_naive_walk_over_the_input(layer):
 def test_drawn_positions_are_as_many_as_asked_for_and_give_nearly_the_same_moments(layer, case):
     made = layer(case, count=400)
 
-    drawn = second_moments(made.model, [made.node], made.data, rows=1600)["layer"]
-    full = second_moments(made.model, [made.node], made.data, rows=ALL_ROWS)["layer"]
+    drawn = second_moments(made.model, [made.node], made.data, rows=800)["layer"]
+    full = second_moments(made.model, [made.node], made.data, **ALL)["layer"]
 
-    assert drawn.columns == 1600 < full.columns
-    # standard errors of the mean of 1600 products are about 3 % of the mean square
+    assert drawn.columns == 800 < full.columns
+    # standard errors of the mean of 800 products are about 5 % of the mean square
     assert np.abs(drawn.second - full.second).max() < 0.2 * full.diagonal.max()
+
+
+def test_a_layer_of_few_inputs_sees_fewer_columns(layer):
+    narrow, wide = layer("pointwise", count=100), layer("matmul of sequences", count=1000)
+
+    assert second_moments(narrow.model, [narrow.node], narrow.data)["layer"].columns == 1100  # 1024, equally of 100
+    found = second_moments(wide.model, [wide.node], wide.data, rows_per_input=1000)["layer"]
+    assert found.columns == 4000  # 1000 for each of 4 inputs
 
 
 def test_the_seed_decides_the_draw(layer):
@@ -128,8 +136,8 @@ def test_a_wide_layer_keeps_the_products_within_blocks_of_its_channels(layer, ca
     made = layer(case)
     inputs = layer_matrix(made.node).shape[2]
 
-    full = second_moments(made.model, [made.node], made.data, rows=ALL_ROWS)["layer"]
-    cut = second_moments(made.model, [made.node], made.data, rows=ALL_ROWS, largest=inputs // 2)["layer"]
+    full = second_moments(made.model, [made.node], made.data, **ALL)["layer"]
+    cut = second_moments(made.model, [made.node], made.data, **ALL, largest=inputs // 2)["layer"]
 
     half = inputs // 2
     assert cut.second.shape == (len(full.second), 2, half, half)
@@ -150,7 +158,7 @@ def test_a_fixed_batch_is_filled_without_a_change_of_the_moments(layer, count):
     free, fixed = layer("padded", count=count), layer("padded", count=count)
     fixed.model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
 
-    expected, found = (second_moments(m.model, [m.node], m.data, rows=ALL_ROWS)["layer"] for m in (free, fixed))
+    expected, found = (second_moments(m.model, [m.node], m.data, **ALL)["layer"] for m in (free, fixed))
 
     assert found.columns == expected.columns
     assert found.second == pytest.approx(expected.second, rel=1e-5, abs=1e-5)

@@ -149,6 +149,17 @@ def test_copies_that_fill_a_fixed_batch_are_not_counted(small_models):
     assert fixed.channels["image"].mean == pytest.approx(free.channels["image"].mean, rel=1e-5)
 
 
+def test_no_value_is_lost_of_a_tensor_whose_first_axis_is_not_the_batch(small_models):
+    value = small_models.value
+    nodes = [onnx.helper.make_node("Transpose", ["x"], ["turned"], perm=[1, 0])]
+    model = small_models.model(nodes, [value("x", 4, 8)], [value("turned", 8, 4)])
+    samples = np.arange(40, dtype=np.float32).reshape(5, 8)  # the largest in the last row, of the last batch
+
+    found = observe(model, ["turned"], dataset(x=samples), histograms=True).tensors["turned"]
+
+    assert (found.low, found.high) == (0, 39)
+
+
 def test_what_leaves_the_runtime_at_once_is_bounded(small_models, monkeypatch):
     images = np.random.default_rng(1).standard_normal((3, 3, 8, 8)).astype(np.float32)
     monkeypatch.setattr("edgeopt.steps.quantize.observe._LEAVING_BYTES", 2 * images[0].nbytes)
@@ -175,7 +186,7 @@ def test_overflow_is_named_whatever_is_observed(small_models, samples, options):
 
 
 def test_channels_of_a_tensor_of_unknown_shape_are_refused(small_models, samples):
-    with pytest.raises(InputError, match="the number of axes of tensor `absent` is not known"):
+    with pytest.raises(InputError, match="tensor `absent` has no axes, or their number is not known"):
         observe(small_models.mlp(), [], dataset(x=samples), channels={"absent": 1})
 
 

@@ -229,6 +229,35 @@ def test_a_chain_of_carriers_before_the_first_convolution_is_followed_to_its_sta
     assert found.kept_float == {}
 
 
+def test_a_carrier_beside_a_later_integer_node_carries_integers_too(net, place_model):
+    found = place_model(
+        net(
+            [node("Transpose", ["x"], ["y"], name="carrier", perm=[0, 2, 3, 1]), conv("x", "z")],
+            outputs=("y", "z"),
+            w=W,
+        )
+    )
+
+    assert names(found.nodes) == ["conv", "carrier"]
+    assert found.root("y") == "x"
+    assert found.kept_float == {}
+
+
+def test_positions_of_a_maxpool_get_no_scale(net, place_model):
+    pool = node("MaxPool", ["c"], ["y", "where"], name="pool", kernel_shape=[2, 2])
+
+    found = place_model(net([conv("x", "c"), pool], w=W))
+
+    assert names(found.nodes) == ["conv", "pool"]
+    assert list(found.tensors) == ["x", "c", "y"]
+
+
+def test_an_output_that_is_left_out_gets_no_scale(net, place_model):
+    split = node("Split", ["c"], ["y", ""], name="split", axis=1)
+
+    assert list(place_model(net([conv("x", "c"), split], w=W)).tensors) == ["x", "c", "y"]
+
+
 def test_a_carrier_of_floats_that_no_integer_node_reads_stays_float(net, place_model):
     nodes = [conv("x", "c"), node("Softmax", ["c"], ["s"], name="soft"), node("Flatten", ["s"], ["y"], name="flat")]
 
@@ -354,6 +383,14 @@ def test_a_node_without_a_name_is_called_by_its_output(net, place_model):
     assert place_model(net([node("Softmax", ["x"], ["y"])])).kept_float.keys() == {"y"}
 
 
+def test_a_node_whose_first_output_is_left_out_is_called_by_its_second(net, place_model):
+    cell = node("LSTM", ["x", "a", "b"], ["", "hidden"], hidden_size=3)
+
+    kept = place_model(net([cell], outputs=("hidden",), shape=(4, 5), a=constant(1, 12, 5), b=constant(1, 12, 3)))
+
+    assert list(kept.kept_float) == ["hidden"]
+
+
 def test_a_node_of_another_domain_is_left_alone(net, place_model):
     model = net([conv("x", "c"), node("Relu", ["c"], ["y"], name="theirs", domain="com.example")], w=W)
     model.opset_import.append(helper.make_opsetid("com.example", 1))
@@ -426,13 +463,25 @@ def test_a_narrow_depthwise_convolution_behind_an_integer_one_runs_on_integers(n
     assert names(found.nodes) == ["conv", "depthwise"]
 
 
-def test_a_product_of_activations_stays_float_where_the_target_says_so(net, place_model):
+@pytest.mark.parametrize(
+    ("small", "size"), [(0, ""), (8, ""), (9, "8 x 8")], ids=["no rule", "large enough", "too small"]
+)
+def test_a_small_product_of_activations_stays_float_where_the_target_says_so(net, place_model, small, size):
     nodes = [node("Abs", ["x"], ["t"], name="abs"), node("MatMul", ["x", "t"], ["y"], name="matmul")]
 
-    found = place_model(net(nodes), float_products=True)
+    found = place_model(net(nodes), small_products=small)
 
-    assert found.kept_float["matmul"] == "both its inputs are activations, so integers would not pay"
-    assert found.tensors == {}
+    assert ("matmul" in found.kept_float) == bool(size)
+    assert size in found.kept_float.get("matmul", "")
+    assert list(found.tensors) == ([] if size else ["x", "t"])
+
+
+def test_a_product_of_activations_of_unknown_size_stays_float(net, place_model):
+    nodes = [node("Abs", ["x"], ["t"], name="abs"), node("MatMul", ["x", "t"], ["y"], name="matmul")]
+
+    found = place_model(net(nodes, shape=(4, "rows", "rows")), small_products=8)
+
+    assert "rows x rows" in found.kept_float["matmul"]
 
 
 def test_a_dense_layer_writes_floats_where_only_floats_are_read(net, place_model):

@@ -93,6 +93,13 @@ def test_entropy_keeps_all_of_an_even_spread():
     assert found == Range(values.min(), values.max())
 
 
+@pytest.mark.parametrize("method", ["percentile", "entropy", "mse"])
+def test_what_saturates_is_kept(method):
+    values = np.clip(np.random.default_rng(0).standard_normal(100_000) * 4, 0, 6)
+
+    assert tensor_range(statistics_of(values), method, UINT8).high == pytest.approx(6, abs=0.03)
+
+
 # The squared error of clipping 1 of 200,000 values from 30 to h, (30 - h)² / 200,000, and that of rounding the others
 # in 255 steps, (h + 4.6)² / 255² / 12, are least at h = 25.
 @pytest.mark.parametrize(("method", "most"), [("percentile", 8), ("entropy", 8), ("mse", 25)])

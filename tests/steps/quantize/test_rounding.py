@@ -107,7 +107,7 @@ def test_gptq_is_the_greedy_choice_one_input_at_a_time():
 
 def test_the_layer_error_is_the_mean_squared_error_of_the_output(single_layer, outputs_of):
     made = single_layer("Conv", (6, 2, 3, 3), (4, 9, 8), group=2, pads=[1, 1, 1, 1])
-    moments = second_moments(made.model, [made.node], made.data, rows=1 << 20)["layer"]
+    moments = second_moments(made.model, [made.node], made.data, rows=1 << 20, rows_per_input=1 << 20)["layer"]
     scales = weight_scale(made.weight, axis=0, limit=7)
     rounded = quantize_weight(made.weight, scales, axis=0, limit=7)
     matrix, scale = layer_matrix(made.node), layer_scale(made.node, scales)
@@ -129,7 +129,7 @@ def test_gptq_takes_most_of_the_error_away_on_samples_that_it_has_not_seen(singl
     }[case]()
     half = np.arange(len(made.data) // 2)
     seen, held = (
-        second_moments(made.model, [made.node], part, rows=1 << 20)["layer"]
+        second_moments(made.model, [made.node], part, rows=1 << 20, rows_per_input=1 << 20)["layer"]
         for part in (made.data.rows(half), made.data.rows(half + len(half)))
     )
     matrix = layer_matrix(made.node)
