@@ -71,7 +71,7 @@ def round_gptq(
     found = [round_nearest(matrix, scale, limit)]
     for order in orders:
         places = _places(second, order)
-        feedback = _feedback(_reordered(second, places), added)
+        feedback = _feedback(_reordered(second, places[:, ::-1]), added)
         integers = _rounded(_taken(weights, places), feedback, limit)
         found.append(from_blocks(_taken(integers, np.argsort(places, axis=1)), moments))
     return least_of(matrix, scale, moments, *found)
@@ -92,29 +92,34 @@ def _taken(values: NDArray[Any], places: NDArray[np.intp]) -> NDArray[Any]:
 
 def _reordered(second: Singles, places: NDArray[np.intp]) -> Singles:
     """(part, input, input) `second` with its inputs in the order of (part, input) `places`."""
+    if len(second) == 1:  # without the indices of every product, which are larger than the products
+        return np.asarray(second[0].take(places[0], axis=0).take(places[0], axis=1)[np.newaxis])
     parts = np.arange(len(second))[:, np.newaxis, np.newaxis]
     return np.asarray(second[parts, places[:, :, np.newaxis], places[:, np.newaxis, :]])
 
 
-def _feedback(second: Singles, damping: float) -> Singles:
-    """(part, j, k): R_jk / R_kk for j < k, from moments whose mean E[x^2] is 1; entries of j >= k mean nothing.
+def _feedback(turned: Singles, damping: float) -> Singles:
+    """(part, j, k): R_jk / R_kk for j < k; entries of j >= k mean nothing.
 
     With P the reversal, P H P = L L^T makes R = P L P. Damping is raised while errors of float32 leave the matrix
     indefinite.
+
+    Args:
+        turned: P H P, whose mean E[x^2] is 1; it is damped in place.
+        damping: What is added to each E[x^2].
     """
-    damped = second[:, ::-1, ::-1].copy()
-    places = np.arange(damped.shape[1])
+    places = np.arange(turned.shape[1])
     added = 0.0
-    for strength in (max(damping, 1e-6), 10 * max(damping, 1e-3), 1.0):
-        damped[:, places, places] += np.float32(strength - added)
+    for strength in (max(damping, 1e-6), 10 * max(damping, 1e-3), 1.0 + damping):
+        turned[:, places, places] += np.float32(strength - added)
         added = strength
         try:
-            lower = np.linalg.cholesky(damped)
+            lower = np.linalg.cholesky(turned)
         except np.linalg.LinAlgError:
             continue
-        lower /= np.diagonal(lower, axis1=1, axis2=2)[:, np.newaxis, :]
-        return lower[:, ::-1, ::-1]
-    return np.zeros_like(second)
+        lower /= np.diagonal(lower, axis1=1, axis2=2)[:, np.newaxis, :].copy()
+        return np.asarray(lower[:, ::-1, ::-1])
+    return np.zeros_like(turned)
 
 
 def _rounded(weights: Singles, feedback: Singles, limit: int) -> Integers:
