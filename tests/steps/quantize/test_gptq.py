@@ -43,7 +43,7 @@ def identity(matrix):
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     problem=problems(),
     orders=st.sampled_from([ORDERS, *[(order,) for order in ORDERS]]),
@@ -63,7 +63,7 @@ def test_gptq_stays_within_the_limit_and_errs_no_more_than_the_nearest(limit, pr
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(problem=problems())
 def test_gptq_of_uncorrelated_inputs_is_the_nearest(limit, problem):
     matrix, _ = problem
@@ -73,7 +73,7 @@ def test_gptq_of_uncorrelated_inputs_is_the_nearest(limit, problem):
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(problem=problems(), data=st.data())
 def test_weights_on_the_grid_come_back_as_they_were(limit, problem, data):
     matrix, moments = problem
