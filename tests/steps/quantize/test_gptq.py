@@ -43,7 +43,7 @@ def identity(matrix):
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     problem=problems(),
     orders=st.sampled_from([ORDERS, *[(order,) for order in ORDERS]]),
@@ -63,7 +63,7 @@ def test_gptq_stays_within_the_limit_and_errs_no_more_than_the_nearest(limit, pr
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(problem=problems())
 def test_gptq_of_uncorrelated_inputs_is_the_nearest(limit, problem):
     matrix, _ = problem
@@ -73,7 +73,7 @@ def test_gptq_of_uncorrelated_inputs_is_the_nearest(limit, problem):
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(problem=problems(), data=st.data())
 def test_weights_on_the_grid_come_back_as_they_were(limit, problem, data):
     matrix, moments = problem
@@ -90,7 +90,7 @@ def test_gptq_is_the_greedy_choice_one_input_at_a_time():
     matrix = generator.standard_normal((1, 5, 90)).astype(np.float32)
     scale, moments = (
         scale_of(matrix, 7),
-        Moments(second=second[None, None].astype(np.float32), mean=np.zeros((1, 90)), columns=200),
+        Moments(second=second[None, None].astype(np.float32), mean=np.zeros((1, 90)), columns=10**6),
     )
 
     found = round_gptq(matrix, scale, 7, moments, orders=["given"])
@@ -103,6 +103,25 @@ def test_gptq_is_the_greedy_choice_one_input_at_a_time():
         error = (left[:, k] - expected[:, k]) / upper[k, k]
         left[:, k:] -= error[:, None] * upper[k, k:]
     assert np.array_equal(found[0], expected)
+
+
+def test_few_columns_do_not_make_weights_drift_where_nothing_was_seen():
+    """Held-back columns of the same layer, against moments of 8 columns for 64 inputs."""
+    generator = np.random.default_rng(0)
+    mixing = generator.standard_normal((64, 64))
+    matrix = generator.standard_normal((1, 32, 64)).astype(np.float32)
+    scale = scale_of(matrix, 127)
+
+    def moments(count):
+        columns = generator.standard_normal((count, 64)) @ mixing
+        second = (columns.T @ columns / count).astype(np.float32)[np.newaxis, np.newaxis]
+        return Moments(second=second, mean=columns.mean(axis=0)[np.newaxis], columns=count)
+
+    few, held = moments(8), moments(4000)
+    drifting = Moments(second=few.second, mean=few.mean, columns=10**6)
+    nearest = layer_error(matrix, round_nearest(matrix, scale, 127), scale, held)
+    assert layer_error(matrix, round_gptq(matrix, scale, 127, few), scale, held) < 1.2 * nearest
+    assert layer_error(matrix, round_gptq(matrix, scale, 127, drifting), scale, held) > 1.5 * nearest
 
 
 @pytest.mark.parametrize("case", ["dense", "depthwise", "gemm"])

@@ -31,7 +31,7 @@ def test_the_layer_error_is_the_mean_squared_error_of_the_output(single_layer, o
 
 
 @LIMITS
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     weight=arrays(np.float32, (3, 4, 2), elements=st.floats(-1e3, 1e3, width=32)),
     axis=st.sampled_from([None, 0, 1, 2, -1]),
