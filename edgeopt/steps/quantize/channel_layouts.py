@@ -23,6 +23,7 @@ def columns_of(node: ir.Node, layout: Layout, channels: int, rank: int) -> Slot 
         groups = _integer(node, "group", 1)
         fits = layout == Layout(axis=1) and shape[1] * groups == channels
         return Slot(node=node, index=1, trailing=len(shape) - 2, groups=groups) if fits else None
+    rank = 2 if node.op_type == "Gemm" else rank
     if len(shape) != 2 or not rank or layout.axis != rank - 1 or _integer(node, "transA", 0):
         return None
     is_transposed = bool(_integer(node, "transB", 0))

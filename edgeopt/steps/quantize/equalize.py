@@ -44,8 +44,8 @@ def equalization_tensors(graph: ir.Graph) -> dict[str, int]:
         wanted |= group.tensors()
         for slot in group.rows:
             data: Any = slot.node.inputs[0]
-            layout = group.values[str(slot.node.outputs[0].name)]
-            wanted.setdefault(str(data.name), layout.axis)
+            if data.const_value is None:
+                wanted.setdefault(str(data.name), group.values[str(slot.node.outputs[0].name)].axis)
     return wanted
 
 
@@ -118,8 +118,11 @@ def _balance_weights(groups: list[Scaled]) -> list[str]:
 
 
 def _lower_noise(network: Network, channels: Mapping[str, ChannelStatistics]) -> list[str]:
-    """Take for each chain the factors with the least noise, until none gains."""
-    for _ in range(_SWEEPS):
+    """Take for each chain the factors with the least noise, until none gains.
+
+    With scales per channel once is enough: what a neighbour's factors do to a weight, its scales undo.
+    """
+    for _ in range(1 if network.per_channel else _SWEEPS):
         is_settled = True
         for scaled in network.groups:
             noise = network.noise_behind(scaled)
