@@ -66,12 +66,14 @@ STEP_MEANINGS: dict[str, str] = {
     "quantize.equalize": "int8: cross-layer equalization; left out, it is tried.",
     "quantize.smooth": "int8: SmoothQuant behind layer norms; left out, it is tried.",
     "quantize.weight_range": "int8: how ranges of weights are taken: `minmax` or `mse`.",
-    "quantize.rounding": "int8, int4-weights: how weights are rounded: `nearest`, `gptq` or `adaround`.",
+    "quantize.rounding": "int8, int4-weights: how weights are rounded: `nearest`, `gptq` or, int8 alone, `adaround`.",
     "quantize.bias_correction": "int8: take the mean error of rounded weights off the biases; left out, it is tried.",
     "quantize.keep_float": "Names of nodes that stay float.",
     "quantize.measured": "int8: find nodes that are slower in int8 on this machine, and leave them float. The command "
     "does so where it measures.",
     "quantize.prefer": "int8, measured: `size` lets nodes go float whose weights hardly count, `latency` all.",
+    "quantize.statistics": "int8: folder that statistics of activations are kept in, and taken from for the same model "
+    "and samples.",
     "quantize.block_size": "int4-weights: weights that share a scale: 16, 32, 64, 128 or 256.",
     "quantize.io": "fp16: type of the model's float inputs and outputs.",
 }
@@ -214,7 +216,7 @@ def _steps_tables() -> str:
             (
                 f"`{field.name}`",
                 _type_text(hints[field.name], []),
-                "required" if field.default is MISSING else f"`{_toml(field.default)}`",
+                _step_default(field.default),
                 STEP_MEANINGS.get(f"{name}.{field.name}", ""),
             )
             for field in fields(step)
@@ -222,6 +224,12 @@ def _steps_tables() -> str:
         parts.append(f"### `{name}`\n\n{_table(('option', 'type', 'default', 'meaning'), rows)}")
     _require_same("the steps", found, list(STEP_MEANINGS))
     return "\n\n".join(parts)
+
+
+def _step_default(default: Any) -> str:
+    if default is MISSING:
+        return "required"
+    return "none" if default is None else f"`{_toml(default)}`"
 
 
 def _metrics_table() -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from process import run_process
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.steps.quantize.step import RangeMethod
+from edgeopt.steps.quantize.step import RangeOption
 from peers.bars import cost_bar, growth_bar
 from peers.cases import CIFAR, Case
 from peers.tools import Edgeopt, Job, Tool
@@ -45,7 +45,7 @@ def budget_rows(
     most_seconds, most_bytes = BUDGETS[case.name]
     ranges = [
         replace(ours, options=(*ours.options, "--range", name), name=f"edgeopt --range {name}")
-        for name in get_args(RangeMethod)
+        for name in get_args(RangeOption)
     ]
     for tool in (ours, *ranges, *rivals):
         cost = measure(tool, job, workshop, repeats=repeats if isinstance(tool, Edgeopt) else min(repeats, 2))

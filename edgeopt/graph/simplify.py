@@ -66,6 +66,9 @@ def simplified(model: onnx.ModelProto, *, where: str) -> Simplified:
     if found.verdict is not Verdict.EQUAL:
         told = f"`{where}` is not simplified: the simpler graph is not proven equal ({found.reason})"
         return Simplified(model=model, warnings=(told,))
+    # onnx-ir 0.1.16 drops the type of an output that equals another tensor.
+    del simpler.graph.output[:]
+    simpler.graph.output.extend(model.graph.output)
     return Simplified(
         model=simpler,
         nodes=len(model.graph.node) - len(simpler.graph.node),

@@ -35,7 +35,7 @@ def corrections_text(corrections: dict[str, Any]) -> str:
     if not tried:
         return said
     kept = [one for one in tried if one["kept"]]
-    before, after = tried[0]["sqnr_before_db"], (kept or tried)[-1]["sqnr_after_db" if kept else "sqnr_before_db"]
+    before, after = tried[0]["before_db"], (kept or tried)[-1]["after_db" if kept else "before_db"]
     return f"{said}: {before:.1f} -> {after:.1f} dB on {corrections['held_back']} samples held back"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgeopt.judge.layer_causes import THRESHOLDS, causes_of, is_made_from_base, warnings_of
+from edgeopt.judge.layer_causes import causes_of, is_made_from_base, warnings_of
+from edgeopt.judge.layer_thresholds import THRESHOLDS
 
 PAIR = {
     "tensor": "t",

@@ -17,7 +17,7 @@ PLAIN = {
 
 
 def tried(before: float, after: float, *, kept: bool) -> dict[str, object]:
-    return {"change": {}, "sqnr_before_db": before, "sqnr_after_db": after, "kept": kept}
+    return {"change": {}, "before_db": before, "after_db": after, "kept": kept}
 
 
 def test_a_model_without_corrections_names_its_ranges_alone() -> None:

@@ -17,8 +17,8 @@ from edgeopt.steps.quantize.doubts import calibration_failure
 if TYPE_CHECKING:
     import onnx
 
-_BATCH_BYTES = 4 << 20  # of activations that leave the runtime at once
-_LARGEST_BATCH = 16
+_BATCH_BYTES = 12 << 20  # of activations that leave the runtime at once
+_LARGEST_BATCH = 8
 
 Activations = dict[str, NDArray[Any]]
 

@@ -105,6 +105,25 @@ def _axes(node: ir.Node) -> list[int]:
     return [int(axis) for axis in array_of(value).reshape(-1)] if is_fixed(value) else []
 
 
+def _slice(node: ir.Node, layout: Layout) -> Layout | None:
+    """Parts of other axes."""
+    rank = rank_of(node.inputs[0])
+    axes = node.inputs[3] if len(node.inputs) > 3 else None
+    if not rank or axes is None or not is_fixed(axes):
+        return None
+    return layout if layout.axis not in {int(axis) % rank for axis in array_of(axes).reshape(-1)} else None
+
+
+def _gather(node: ir.Node, layout: Layout) -> Layout | None:
+    """Places of another axis, picked by constant indices."""
+    rank, indices = rank_of(node.inputs[0]), node.inputs[1]
+    if not rank or not is_fixed(indices):
+        return None
+    axis = _integer(node, "axis", 0) % rank
+    moved = array_of(indices).ndim - 1 if axis < layout.axis else 0
+    return Layout(axis=layout.axis + moved, repeats=layout.repeats) if axis != layout.axis else None
+
+
 def _transpose(node: ir.Node, layout: Layout) -> Layout | None:
     if "perm" not in node.attributes:
         return None
@@ -144,6 +163,8 @@ PASSING: dict[str, Callable[[Any, Layout], Layout | None]] = {
     "ReduceMean": _reduce,
     "ReduceMax": _reduce,
     "Squeeze": _squeeze,
+    "Slice": _slice,
+    "Gather": _gather,
     "Transpose": _transpose,
     "Flatten": _flatten,
     "Reshape": _reshape,

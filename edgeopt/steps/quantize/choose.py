@@ -91,8 +91,8 @@ class Tried:
 
     Attributes:
         change: What it changes: field of `Choice` -> value.
-        before_db: Output SQNR of the best before it.
-        after_db: Output SQNR with it.
+        before_db: Score (`Trial.score_db`) of the best before it.
+        after_db: Score with it.
         is_kept: Whether it was kept.
     """
 
@@ -105,8 +105,8 @@ class Tried:
         """One entry of `tried` in the record of `quantize`."""
         return {
             "change": self.change,
-            "sqnr_before_db": round(self.before_db, 3),
-            "sqnr_after_db": round(self.after_db, 3),
+            "before_db": round(self.before_db, 3),
+            "after_db": round(self.after_db, 3),
             "kept": self.is_kept,
         }
 
@@ -121,7 +121,7 @@ def choose(
     Args:
         start: What holds before anything is tried.
         stages: Per stage the alternatives to what holds, each a change of fields of `Choice`.
-        score: Output SQNR in dB of a choice on held-back samples; higher is better.
+        score: Of a choice on held-back samples, in dB; higher is better.
 
     Returns:
         The choice, and every alternative tried in order.

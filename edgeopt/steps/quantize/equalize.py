@@ -78,8 +78,9 @@ def balanced(scaled: Scaled, alpha: float) -> Doubles:
 
     s_c = max|x_c|^alpha / max|W_c|^(1 - alpha) (Xiao et al. 2022, arXiv 2211.10438, eq. 4), geometric mean 1.
     """
-    activations = _largest([spread.magnitude for spread in scaled.read.values()])
-    return _balance(activations, ranges_of(scaled.group.columns), alpha)
+    activations = np.max([spread.magnitude for spread in scaled.read.values()], axis=0)
+    weights = np.max([slot.magnitudes(slot.array) for slot in scaled.group.columns], axis=0)
+    return _balance(activations, weights.astype(np.float64), alpha)
 
 
 def ranges_of(slots: list[Slot]) -> Doubles:

@@ -25,7 +25,7 @@ from edgeopt.steps.quantize.moments import Moments, second_moments
 from edgeopt.steps.quantize.place import node_name
 from edgeopt.steps.quantize.products import array_of, drop_unused_constants, find_products, nothing_to_do
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
-from edgeopt.steps.quantize.trial import Trial, parts_of
+from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
 
 if TYPE_CHECKING:
     import onnx
@@ -39,6 +39,10 @@ _CONVOLUTION = "MatMulNBits multiplies matrices, it does not convolve"
 # 47 and 266 us.
 _ACCURACY_LEVEL = 4
 _MOMENT_ROWS = 4096  # on a vision transformer 2048 and 8192 end within 0.2 dB of each other
+_TOO_FEW = (
+    "{} sample(s) are too few to hold any back, so weights are rounded to the nearest; "
+    "`--rounding gptq` learns from all of them"
+)
 
 Weights = Mapping[str, Blocks]
 
@@ -84,44 +88,52 @@ class Int4Weights:
             Unsupported: It has no matrix product with a constant weight.
         """
         intermediate = taken_apart(model, source=source)
-        products = find_products(intermediate.graph, convolution_reason=_CONVOLUTION, keep_float=self.keep_float)
+        graph = intermediate.graph
+        products = find_products(graph, convolution_reason=_CONVOLUTION, keep_float=self.keep_float)
         if not products.nodes:
             raise nothing_to_do(products, source, "runs on 4-bit weights")
-        tables = quantize_embeddings(intermediate.graph, keep_float=self.keep_float)
+        tables = quantize_embeddings(graph, keep_float=self.keep_float)
         arrays = {_weight_name(node): array_of(node.inputs[1]) for node in products.nodes}
         blocks = {name: quantize_blocks(array, self.block_size) for name, array in arrays.items()}
-        is_learnt = self.takes_data and len(data) > 0
-        parts = parts_of(data)
         learnt: dict[str, Blocks] = {}
-        if is_learnt:
+        parts = parts_of(data)
+        is_spared = self.rounding == "auto" and len(data) > 0 and parts.held_back is None
+        if self.takes_data and len(data) and not is_spared:
             moments = second_moments(model, products.nodes, parts.fit, rows=_MOMENT_ROWS, progress=progress)
-            learnt = {
-                name: round_blocks(arrays[name], blocks[name], found)
-                for name, found in _by_weight(products.nodes, moments).items()
-            }
-        places = {name: _write(intermediate.graph, products.nodes, name, found) for name, found in blocks.items()}
-        drop_unused_constants(intermediate.graph)
+            found = _by_weight(products.nodes, moments)
+            learnt = {name: round_blocks(arrays[name], blocks[name], found[name]) for name in found}
+        elif progress:
+            progress(1, 1)
+        places = {name: _write(graph, products.nodes, name, one) for name, one in blocks.items()}
+        drop_unused_constants(graph)
         intermediate.opset_imports[DOMAIN] = 1
         nearest = put_together(intermediate, source=source)
-        rounded = _with_integers(nearest, {places[name]: found for name, found in learnt.items()}) if learnt else None
-        held_back = parts.held_back if self.rounding == "auto" and rounded is not None else None
-        tried = _tried(Trial(model, held_back), nearest, rounded) if held_back and rounded else None
-        is_gptq = rounded is not None and (tried is None or tried.is_kept)
-        if progress and not is_learnt:
-            progress(1, 1)
+        rounded = _with_integers(nearest, {places[name]: one for name, one in learnt.items()}) if learnt else None
+        choice = self._chosen(model, nearest, rounded, parts)
         return Made(
-            model=rounded if is_gptq and rounded is not None else nearest,
-            facts=self._facts("gptq" if is_gptq else "nearest"),
+            model=choice.model,
+            facts=self._facts(choice.rounding),
             kept_float=products.kept_float,
-            details={
-                "embeddings": [table.as_json() for table in tables],
-                "corrections": {
-                    "rounding": "gptq" if is_gptq else "nearest",
-                    "held_back": len(held_back) if held_back else 0,
-                    "tried": [tried.as_json()] if tried else [],
-                    "origin": "host",
-                },
-            },
+            details={"embeddings": [table.as_json() for table in tables], "corrections": choice.as_json()},
+            warnings=(_TOO_FEW.format(len(data)),) if is_spared else (),
+        )
+
+    def _chosen(
+        self, model: onnx.ModelProto, nearest: onnx.ModelProto, rounded: onnx.ModelProto | None, parts: Parts
+    ) -> _Choice:
+        """The model by samples where there is one, and where the user has not asked for it, where it is better."""
+        if rounded is None:
+            return _Choice(model=nearest, rounding="nearest")
+        if parts.held_back is None or self.rounding == "gptq":
+            return _Choice(model=rounded, rounding="gptq")
+        trial = Trial(model, parts.held_back)
+        before, after = trial.score_db(nearest), trial.score_db(rounded)
+        is_kept = after > before + SMALLEST_GAIN_DB
+        return _Choice(
+            model=rounded if is_kept else nearest,
+            rounding="gptq" if is_kept else "nearest",
+            held_back=len(parts.held_back),
+            tried=Tried(change={"rounding": "gptq"}, before_db=before, after_db=after, is_kept=is_kept),
         )
 
     def _facts(self, rounding: str) -> dict[str, Any]:
@@ -137,17 +149,41 @@ class Int4Weights:
 
     @property
     def _kernel(self) -> str:
-        """What the target's kernels make of it (onnxruntime/core/mlas/lib/qnbitgemm.cpp, 1.32)."""
-        if self.target.architecture == "x86_64":
+        """What the target's kernels make of it.
+
+        ONNX Runtime's kernels multiply bytes where the processor has AVX2, or dot products of bytes on ARM
+        (onnxruntime/core/mlas/lib/platform.cpp, 1.32); elsewhere they widen the weights.
+        """
+        is_x86 = self.target.architecture == "x86_64"
+        if ("avx2" if is_x86 else "asimddp") in self.target.isa:
             return "activations become int8 inside the kernel"
-        has_products = "asimddp" in self.target.isa
-        return f"activations become int8 inside the kernel{'' if has_products else ', without dot products of bytes'}"
+        return f"`{self.target.name}` has no dot products of bytes, so the kernel computes in float32"
 
 
-def _tried(trial: Trial, nearest: onnx.ModelProto, rounded: onnx.ModelProto) -> Tried:
-    before, after = trial.sqnr_db(nearest), trial.sqnr_db(rounded)
-    found = Tried(change={"rounding": "gptq"}, before_db=before, after_db=after)
-    return replace(found, is_kept=after > before + SMALLEST_GAIN_DB)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """One of two roundings.
+
+    Attributes:
+        model: The model.
+        rounding: How it was rounded.
+        held_back: Samples that decided.
+        tried: What they said; None where there was no choice.
+    """
+
+    model: onnx.ModelProto
+    rounding: Rounding
+    held_back: int = 0
+    tried: Tried | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """`corrections` in the record of `quantize`."""
+        return {
+            "rounding": self.rounding,
+            "held_back": self.held_back,
+            "tried": [self.tried.as_json()] if self.tried else [],
+            "origin": "host",
+        }
 
 
 def _weight_name(node: ir.Node) -> str:

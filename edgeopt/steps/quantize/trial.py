@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +63,11 @@ class Trial:
         self._outputs = _judged_outputs(model)
         self._expected = self._answers(model)
 
-    def sqnr_db(self, candidate: onnx.ModelProto) -> float:
-        """Signal to quantization noise of the outputs in dB: 10 log10(sum x^2 / sum (x - x')^2), their mean.
+    def score_db(self, candidate: onnx.ModelProto) -> float:
+        """How well the outputs are kept, in dB: the mean of two signal to noise ratios, over the outputs of floats.
 
-        Integer outputs do not count. Not a number anywhere gives minus infinity.
+        The one is that of all values together, 10 log10(sum x^2 / sum (x - x')^2), which a few samples of large error
+        can rule; the other the mean over samples of each one's own. Not a number anywhere gives minus infinity.
 
         Raises:
             InputError: The candidate does not run.
@@ -75,7 +75,8 @@ class Trial:
         figures = []
         for expected, given in zip(self._expected, self._answers(candidate), strict=True):
             if expected.dtype.kind == "f":
-                figures.append(_sqnr_db(expected, given))
+                signal, noise = _powers(expected, given)
+                figures.append((_ratio_db(signal.sum(), noise.sum()) + float(np.mean(_ratio_db(signal, noise)))) / 2)
         return float(np.mean(figures)) if figures else _IDENTICAL_DB
 
     def _answers(self, model: onnx.ModelProto) -> list[NDArray[Any]]:
@@ -126,12 +127,17 @@ def _session(model: onnx.ModelProto, outputs: list[str]) -> Any:
         return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
 
 
-def _sqnr_db(expected: NDArray[Any], given: NDArray[Any]) -> float:
-    exact = expected.astype(np.float64).ravel()
-    error = exact - given.astype(np.float64).ravel()
-    signal, noise = float(exact @ exact), float(error @ error)
-    if not math.isfinite(noise):
-        return -math.inf
-    if noise <= signal * 10 ** (-_IDENTICAL_DB / 10):
-        return _IDENTICAL_DB
-    return 10 * math.log10(max(signal, _SMALLEST_SIGNAL) / noise)
+def _powers(expected: NDArray[Any], given: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(sample,) sums of squares of what was expected, and of what is wrong."""
+    exact = expected.reshape(len(expected), -1).astype(np.float64)
+    error = exact - given.reshape(len(given), -1)
+    return np.einsum("sv,sv->s", exact, exact), np.einsum("sv,sv->s", error, error)
+
+
+def _ratio_db(signal: Any, noise: Any) -> Any:
+    """10 log10(signal / noise), at most that of float32 rounding; minus infinity where noise is not a number."""
+    signal = np.maximum(signal, _SMALLEST_SIGNAL)
+    floor = signal * 10 ** (-_IDENTICAL_DB / 10)
+    is_finite = np.isfinite(noise)
+    ratio = 10 * np.log10(signal / np.where(is_finite, np.maximum(noise, floor), 1.0))
+    return np.where(is_finite, ratio, -np.inf)

@@ -195,7 +195,7 @@ def test_auto_tries_gptq_on_samples_held_back_and_says_so(small_models, int4):
     (tried,) = details["corrections"]["tried"]
     assert tried["change"] == {"rounding": "gptq"}
     assert tried["kept"]
-    assert tried["sqnr_after_db"] > tried["sqnr_before_db"] + 5
+    assert tried["after_db"] > tried["before_db"] + 5
     assert 0 < details["corrections"]["held_back"] < 256
 
 
@@ -254,3 +254,24 @@ def test_a_node_that_the_user_keeps_float_stays_so(small_models, int4):
 def test_a_node_to_keep_float_that_is_not_there_is_refused(small_models, int4):
     with pytest.raises(InputError, match="`qery`"):
         int4(small_models.attention(), keep_float=("qery",))
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("x86-64-avx2", "activations become int8 inside the kernel"),
+        ("rpi5", "activations become int8 inside the kernel"),
+        ("rpi4", "`rpi4` has no dot products of bytes, so the kernel computes in float32"),
+    ],
+)
+def test_the_reason_says_what_the_kernel_of_the_target_does(small_models, int4, target, reason):
+    assert reason in int4(small_models.mlp(), target=target).report.details["scheme"]["reason"]
+
+
+def test_too_few_samples_to_try_it_on_leave_the_nearest_and_that_is_said(small_models, int4):
+    model, data = learnable(small_models)
+
+    made = int4(model, data.rows(np.arange(5)))
+
+    assert made.report.details["scheme"]["rounding"] == "nearest"
+    assert made.report.warnings[0].startswith("5 sample(s) are too few to hold any back")

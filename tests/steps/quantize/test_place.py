@@ -256,6 +256,20 @@ def test_a_carrier_of_what_is_written_in_integers_for_another_reader_carries_int
     assert found.kept_float == {}
 
 
+def test_a_carrier_beside_a_chain_of_carriers_carries_integers_too(net, place_model):
+    nodes = [
+        node("Relu", ["x"], ["r"], name="relu"),
+        node("MaxPool", ["r"], ["y"], name="beside", kernel_shape=[2, 2]),
+        node("Flatten", ["r"], ["f"], name="flatten"),
+        node("Gemm", ["f", "d"], ["z"], name="gemm"),
+    ]
+
+    found = place_model(net(nodes, outputs=("y", "z"), d=constant(256, 3)))
+
+    assert names(found.nodes) == ["gemm", "flatten", "beside"]
+    assert {name: found.root(name) for name in found.tensors} == {"f": "r", "r": "r", "y": "r"}
+
+
 def test_positions_of_a_maxpool_get_no_scale(net, place_model):
     pool = node("MaxPool", ["c"], ["y", "where"], name="pool", kernel_shape=[2, 2])
 

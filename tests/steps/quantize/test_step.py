@@ -10,6 +10,8 @@ from onnx import helper
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph import save
+from edgeopt.graph.load import onnx_artifact
 from edgeopt.steps.quantize.step import Quantize
 
 
@@ -157,3 +159,17 @@ def test_the_shipped_model_keeps_its_accuracy(digits_model, digits_data, tmp_pat
 
 def test_options_are_values_that_compare():
     assert Quantize(target="rpi4") == dataclasses.replace(Quantize(), target="rpi4")
+
+
+@pytest.mark.parametrize("scheme", ["int8-dynamic", "int4-weights", "fp16"])
+def test_what_does_not_fit_one_message_is_written_in_two_files(
+    small_models, quantize_model, sqnr_of, monkeypatch, scheme
+):
+    monkeypatch.setattr(save, "_MOST_BYTES", 4096)
+
+    made = quantize_model(small_models.attention(), scheme=scheme, target="rpi5")
+
+    beside = [path.name for path in made.path.parent.iterdir() if path.suffix == ".data"]
+    assert len(beside) == 1
+    assert onnx_artifact(made.path).size_bytes > made.path.stat().st_size
+    assert sqnr_of(made)["scores"] > 12
