@@ -139,8 +139,12 @@ def _flatten(node: ir.Node, layout: Layout) -> Layout | None:
 
 
 def _reshape(node: ir.Node, layout: Layout) -> Layout | None:
-    """(batch, channel, ...) to (batch, channel * places)."""
+    """(batch, channel, ...) to (batch, channel * places), or other axes before a last one of channels that stays."""
     places, target = _places_behind(node.inputs[0], 1), node.inputs[1]
+    if is_fixed(target) and layout == Layout(axis=rank_of(node.inputs[0]) - 1):
+        shape = array_of(target).reshape(-1)
+        if len(shape) > 1 and int(shape[-1]) == _length(node.inputs[0], layout.axis) > 1:
+            return Layout(axis=len(shape) - 1)
     if layout != Layout(axis=1) or not places or not is_fixed(target):
         return None
     lengths = [int(length) for length in array_of(target).reshape(-1)]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgeopt.steps.quantize.channel_flow import NORMALIZATIONS, channel_groups
 from edgeopt.steps.quantize.channel_groups import Group, Layout, free_name, rescale
-from edgeopt.steps.quantize.channel_layouts import columns_of, rank_of
+from edgeopt.steps.quantize.channel_layouts import PASSING, columns_of, rank_of
 from edgeopt.steps.quantize.channel_noise import ChannelStatistics
 from edgeopt.steps.quantize.equalize import balanced, matters, scaled_group
 
@@ -81,18 +81,32 @@ def _read_norms(graph: ir.Graph) -> Iterator[Group]:
         length = output.shape[-1] if output.shape is not None and rank_of(output) else None
         if node.op_type not in NORMALIZATIONS or not isinstance(length, int):
             continue
-        layout = Layout(axis=rank_of(output) - 1)
-        group = Group(channels=length, values={str(output.name): layout}, is_normalized=True)
-        for use in output.uses():
-            reader = use.node
-            if use.idx != 0 or reader.op_type not in ("MatMul", "Gemm") or reader.graph is not graph:
-                continue
-            slot = columns_of(reader, layout, length, rank_of(output))
-            if slot is not None:
-                group.columns.append(slot)
-                group.read.append(str(output.name))
-        if group.columns:
-            yield group
+        for value in (output, *_rows_of(output, length)):
+            group = _reading(graph, value, length)
+            if group.columns:
+                yield group
+
+
+def _rows_of(output: ir.Value, length: int) -> list[ir.Value]:
+    """The same values as (row, channel), as a Gemm reads them."""
+    readers = [use.node for use in output.uses() if use.idx == 0 and use.node.op_type == "Reshape"]
+    layout = Layout(axis=rank_of(output) - 1)
+    found = [node.outputs[0] for node in readers if PASSING["Reshape"](node, layout) is not None]
+    return [value for value in found if rank_of(value) and value.shape is not None and value.shape[-1] == length]
+
+
+def _reading(graph: ir.Graph, value: ir.Value, length: int) -> Group:
+    """The weights that read the channels of one value."""
+    layout = Layout(axis=rank_of(value) - 1)
+    group = Group(channels=length, values={str(value.name): layout}, is_normalized=True)
+    for use in value.uses():
+        if use.idx != 0 or use.node.op_type not in ("MatMul", "Gemm") or use.node.graph is not graph:
+            continue
+        slot = columns_of(use.node, layout, length, rank_of(value))
+        if slot is not None:
+            group.columns.append(slot)
+            group.read.append(str(value.name))
+    return group
 
 
 def _insert_division(graph: ir.Graph, group: Group, factors: NDArray[np.float64]) -> None:

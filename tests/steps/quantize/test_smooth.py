@@ -222,3 +222,28 @@ def test_outliers_cost_nothing_after_smoothing(block, quantize_model, smoothed, 
     mended = sqnr_of(quantize_model(smoothed(model)[0]))
 
     assert all(mended[name] > spoiled[name] + 6 for name in spoiled)
+
+
+ROWS = [
+    node("Reshape", ["normal", "rows_shape"], ["rows"], name="rows"),
+    node("Gemm", ["rows", "query"], ["q"], name="q_gemm"),
+    node("Gemm", ["rows", "key"], ["k"], name="k_gemm"),
+]
+
+
+def test_layers_that_read_the_norm_as_rows_take_part(block, smoothed):
+    """As the rewrites for integers put it: (batch, token, channel) to (row, channel), then a Gemm."""
+    model = block(*ROWS, outputs=("q", "k"), rows_shape=np.array([-1, WIDTH]))
+
+    assert smoothed(model)[1] == ["norm -> q_gemm, k_gemm"]
+
+
+def test_a_residual_beside_rows_gets_a_division_of_its_own(block, smoothed):
+    model = block(
+        *ROWS, node("Neg", ["normal"], ["other"]), outputs=("q", "k", "other"), rows_shape=np.array([-1, WIDTH])
+    )
+
+    assert smoothed(model)[1] == []
+    result, changed = smoothed(model, branches=True)
+    assert len(changed) == 1
+    assert operators(result).count("Mul") == 1
