@@ -80,11 +80,18 @@ def _simplify(model: ir.Model) -> bool:
     """Take off, in place, what can be; whether there was something."""
     from onnx_ir.passes import common
 
+    _drop_unused_constants(model.graph)  # that alone changes nothing that would need a proof
     is_changed = merge_into_products(model.graph)
     is_changed |= _share_equal_weights(model.graph)
     for rewrite in (common.CommonSubexpressionEliminationPass(), common.RemoveUnusedNodesPass()):
         is_changed |= rewrite(model).modified
     return is_changed
+
+
+def _drop_unused_constants(graph: ir.Graph) -> None:
+    unused = [name for name, value in graph.initializers.items() if not value.uses() and not value.is_graph_output()]
+    for name in unused:
+        del graph.initializers[name]
 
 
 def _share_equal_weights(graph: ir.Graph) -> bool:
