@@ -25,12 +25,16 @@ def correction_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 def corrections_text(corrections: dict[str, Any]) -> str:
     """Which corrections the model has, and what they gained on the samples held back."""
-    parts = [text for key, text in _NAMES.items() if corrections[key]]
-    parts.append(f"ranges by {corrections['range']}")
-    if corrections["weight_range"] != "minmax":
+    # Under int4-weights there is only a rounding.
+    parts = [text for key, text in _NAMES.items() if corrections.get(key)]
+    if "range" in corrections:
+        parts.append(f"ranges by {corrections['range']}")
+    if corrections.get("weight_range", "minmax") != "minmax":
         parts.append(f"ranges of weights by {corrections['weight_range']}")
-    parts.append(f"weights rounded by {corrections['rounding']}" if corrections["rounding"] != "nearest" else "")
-    said = ", ".join(part for part in parts if part)
+    if corrections["rounding"] != "nearest" or not parts:
+        how = "to the nearest" if corrections["rounding"] == "nearest" else f"by {corrections['rounding']}"
+        parts.append(f"weights rounded {how}")
+    said = ", ".join(parts)
     tried = corrections["tried"]
     if not tried:
         return said
