@@ -74,3 +74,11 @@ def test_placement_and_budget_are_told_in_a_line_each() -> None:
         "max drop",
     ]
     assert correction_rows({}) == []
+
+
+def test_a_scheme_that_only_rounds_tells_that_alone() -> None:
+    learnt = {"rounding": "gptq", "held_back": 50, "tried": [tried(10.0, 25.0, kept=True)], "origin": "host"}
+    plain = {"rounding": "nearest", "held_back": 0, "tried": [], "origin": "host"}
+
+    assert corrections_text(learnt) == "weights rounded by gptq: 10.0 -> 25.0 dB on 50 samples held back"
+    assert corrections_text(plain) == "weights rounded to the nearest"
