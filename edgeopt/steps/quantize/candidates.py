@@ -61,7 +61,7 @@ class _Float:
     channels: dict[str, ChannelStatistics] | None = None
     ranges: dict[RangeMethod, dict[str, Range]] = field(default_factory=dict)
     moments: dict[str, Moments] | None = None
-    rounded: dict[tuple[WeightRange, Rounding], dict[str, QuantizedWeight]] = field(default_factory=dict)
+    rounded: dict[tuple[WeightRange, Rounding, bool], dict[str, QuantizedWeight]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ class Candidates:
         nodes = [node for node in placement.nodes if is_weighted(node)]
         if base.moments is None:
             base.moments = shared_moments(nodes, second_moments(base.model, nodes, self.data))
-        weights = base.rounded.setdefault((choice.weight_range, choice.rounding), {})
+        weights = base.rounded.setdefault((choice.weight_range, choice.rounding, choice.correct_bias), {})
         shifts: dict[str, NDArray[Any]] = {}
         for node in nodes:
             name, moments = node_name(node), base.moments.get(node_name(node))
@@ -236,7 +236,10 @@ class Candidates:
                 continue
             if name not in weights:
                 axis = channel_axis(node) if self.per_channel else None
-                weights[name] = rounded_weight(node, moments, choice, axis=axis, types=self.types)
+                # What a bias makes up for need not be made up for by roundings.
+                is_centred = choice.correct_bias and node.op_type != "MatMul"
+                used = moments.centred() if is_centred else moments
+                weights[name] = rounded_weight(node, used, choice, axis=axis, types=self.types)
             if choice.correct_bias:
                 scale = layer_scale(node, weights[name].scale)
                 shifts[name] = bias_shift(layer_matrix(node), to_layer(node, weights[name].values), scale, moments)

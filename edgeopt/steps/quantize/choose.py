@@ -76,10 +76,15 @@ class Wishes:
             [{"equalize": True}] if self.equalize is None and can_equalize else [],
             [{"range": method} for method in ("percentile", "entropy", "mse")] if self.range == "auto" else [],
             [{"weight_range": "mse"}] if self.weight_range == "auto" and can_clip_weights else [],
-            [{"rounding": "gptq"}] if self.rounding == "auto" else [],
-            [{"correct_bias": True}] if self.correct_bias is None else [],
+            self._roundings(),
         ]
         return [stage for stage in stages if stage]
+
+    def _roundings(self) -> list[dict[str, Any]]:
+        """Rounding and bias together: roundings that leave the mean error to the bias differ from those that do not."""
+        roundings: list[dict[str, Any]] = [{}, {"rounding": "gptq"}] if self.rounding == "auto" else [{}]
+        biases: list[dict[str, Any]] = [{}, {"correct_bias": True}] if self.correct_bias is None else [{}]
+        return [{**rounding, **bias} for bias in biases for rounding in roundings if rounding or bias]
 
 
 _FIELDS = tuple(Wishes.__dataclass_fields__)
