@@ -7,6 +7,7 @@ masked or not.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -37,8 +38,9 @@ class Cost:
 
     Attributes:
         macs: Multiply-accumulates.
-        parameters: Elements of all weights. Not counted: scales and zero points of quantization, and single numbers
-            of a formula, such as the limits of Clip or the scale of attention.
+        parameters: Elements of all weights, those of MatMulNBits as before they were packed. Not counted: scales and
+            zero points of quantization, and single numbers of a formula, such as the limits of Clip or the scale of
+            attention.
         weight_bytes: Bytes of all constants.
         activation_peak_bytes: Most bytes of activations that are alive at once, by tensor lifetimes.
         unknown: Nodes whose multiply-accumulates are not counted: for want of shapes, inside a branch or a loop, or
@@ -93,7 +95,7 @@ def node_macs(node: onnx.NodeProto, types: Types) -> int | None:
     if not _is_product(node):
         return 0
     if node.domain not in _ONNX_DOMAINS:
-        return None
+        return _packed_product(node, types)
     names = (node.input[0], node.input[_weight_index(node)], node.output[0])
     if any(name not in types or types[name].shape is None for name in names):
         return None
@@ -126,6 +128,21 @@ def _matrix_product(node: onnx.NodeProto, types: Types) -> int:
     first = types[node.input[0]].shape or (1,)
     is_transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
     return types[node.output[0]].elements * (first[0] if is_transposed and len(first) == 2 else first[-1])
+
+
+def _packed_product(node: onnx.NodeProto, types: Types) -> int | None:
+    """Elements of the input, each times the columns of a MatMulNBits; None for another operator of a foreign domain."""
+    columns = _packed_shape(node)[1]
+    data = types.get(node.input[0])
+    return data.elements * columns if columns and data is not None and data.shape is not None else None
+
+
+def _packed_shape(node: onnx.NodeProto) -> tuple[int, int]:
+    """(rows, columns) of the weight that a MatMulNBits has packed; zeros for another operator."""
+    if node.op_type != "MatMulNBits":
+        return 0, 0
+    found = {attribute.name: attribute.i for attribute in node.attribute}
+    return found.get("K", 0), found.get("N", 0)
 
 
 def _recurrent(node: onnx.NodeProto, types: Types) -> int:
@@ -195,13 +212,16 @@ def _weights(model: onnx.ModelProto) -> tuple[int, int]:
     """(elements of weights, bytes of all constants) of the main graph."""
     constants = _constants(model.graph)
     scales = {name for node in model.graph.node if node.op_type in _QUANTIZATION_OPERATORS for name in node.input[1:]}
+    packed = {node.input[1]: math.prod(_packed_shape(node)) for node in model.graph.node if any(_packed_shape(node))}
+    scales |= {name for node in model.graph.node if any(_packed_shape(node)) for name in node.input[2:4]}
     numbers = _numbers_of_formulas(model.graph, constants)
     weights = [
         tensor
         for name, tensor in constants.items()
         if tensor.dtype not in ("int64", "bool") and name not in scales | numbers
     ]
-    return sum(t.elements for t in weights), sum(t.size_bytes for t in constants.values())
+    elements = sum(t.elements for t in weights) - sum(constants[name].elements for name in packed)
+    return elements + sum(packed.values()), sum(t.size_bytes for t in constants.values())
 
 
 def _numbers_of_formulas(graph: onnx.GraphProto, constants: Types) -> set[str]:

@@ -164,20 +164,20 @@ def _zeroed_activations(layer: Record, _model: Record) -> Iterator[Cause]:
                 yield Cause("zeroed_activations", text, "`--equalize`; `--range mse`")
 
 
-def _coarse(layer: Record, _model: Record) -> Iterator[Cause]:
-    """What loses below the bound without any of the causes above."""
-    if _loses(layer, "activations") and not _has_told(layer, "activations", _model):
-        yield Cause(
-            "coarse_activations",
-            "256 levels are too few for the values of its input or output, though none is clipped and none stands out",
-            _named("`--equalize`; `--smooth`; `--keep-float NODE`", layer),
+def _coarse(layer: Record, model: Record) -> Iterator[Cause]:
+    """What loses below the bound without any of the causes above: at the layer itself, or at the output alone."""
+    if _loses(layer, "activations") and not _has_told(layer, "activations", model):
+        text = (
+            "256 levels are too few for the values of its input or output, though none is clipped and none stands out"
         )
-    if _loses(layer, "weights") and not _has_told(layer, "weights", _model):
-        yield Cause(
-            "coarse_weights",
-            "its weights lose more than rounding to 8 bits must",
-            _named("`--rounding gptq`; `--keep-float NODE`", layer),
-        )
+        if _is_sound(layer["activations_sqnr_db"]):
+            text = "the output is sensitive to it: rounding what it reads and writes loses little here and much there"
+        yield Cause("coarse_activations", text, _named("`--equalize`; `--smooth`; `--keep-float NODE`", layer))
+    if _loses(layer, "weights") and not _has_told(layer, "weights", model):
+        text = "its weights lose more than rounding to 8 bits must"
+        if _is_sound(layer["weights_sqnr_db"]):
+            text = "the output is sensitive to it: rounding its weights loses little here and much there"
+        yield Cause("coarse_weights", text, _named("`--rounding gptq`; `--keep-float NODE`", layer))
 
 
 def _sensitive(layer: Record, model: Record) -> Iterator[Cause]:
@@ -202,6 +202,10 @@ def _loses(layer: Record, what: str) -> bool:
     """Whether the layer's `weights` or `activations` lose more than they must, at its own result or at the output."""
     figures = (layer[f"{what}_sqnr_db"], layer[f"{what}_output_sqnr_db"])
     return any(figure is not None and figure < HEALTHY_DB for figure in figures)
+
+
+def _is_sound(sqnr_db: float | None) -> bool:
+    return sqnr_db is not None and sqnr_db >= HEALTHY_DB
 
 
 def _fine(layer: Record) -> str:

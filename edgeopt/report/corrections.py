@@ -31,7 +31,8 @@ def corrections_text(corrections: dict[str, Any]) -> str:
     if corrections.get("weight_range", "minmax") != "minmax":
         parts.append(f"ranges of weights by {corrections['weight_range']}")
     if corrections["rounding"] != "nearest" or not parts:
-        parts.append(f"weights rounded by {corrections['rounding']}")
+        how = "to the nearest" if corrections["rounding"] == "nearest" else f"by {corrections['rounding']}"
+        parts.append(f"weights rounded {how}")
     said = ", ".join(parts)
     tried = corrections["tried"]
     if not tried:

@@ -110,7 +110,7 @@ def scheme_text(scheme: Record) -> str:
     if scheme.get("name", "int8") != "int8":
         types = f"{scheme['name']}: {types}"
     if "block_size" in scheme:
-        return f"{types} in blocks of {scheme['block_size']}, rounded by {scheme['rounding']}"
+        return f"{types} in blocks of {scheme['block_size']}"
     if scheme.get("per_channel") is None:
         return types
     return f"{types}, {'per channel' if scheme['per_channel'] else 'per tensor'}"

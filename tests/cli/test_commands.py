@@ -150,6 +150,14 @@ def test_quantize_by_another_scheme(edgeopt, folder, quick, arguments, told):
     assert state in seen
 
 
+def test_int4_with_samples_says_how_it_rounded(edgeopt, folder, quick):
+    left = edgeopt("quantize", "model.onnx", "--data", "data.npz", "--scheme", "int4-weights", "--no-measure")
+
+    assert left.code == 0
+    assert "weights rounded" in left.out
+    assert "samples held back" in left.out
+
+
 def test_a_scheme_that_can_do_nothing_exits_6_with_the_reason(edgeopt, folder, small_models):
     (folder / "conv.onnx").write_bytes(small_models.padded().SerializeToString())
 

@@ -27,7 +27,7 @@ def test_a_model_without_corrections_names_its_ranges_alone() -> None:
 def test_a_scheme_without_ranges_tells_its_rounding() -> None:
     found = corrections_text({"rounding": "nearest", "held_back": 9, "tried": [tried(20.0, 19.0, kept=False)]})
 
-    assert found == "weights rounded by nearest: 20.0 -> 20.0 dB on 9 samples held back"
+    assert found == "weights rounded to the nearest: 20.0 -> 20.0 dB on 9 samples held back"
 
 
 def test_corrections_are_told_with_what_they_gained_on_samples_held_back() -> None:
@@ -74,3 +74,11 @@ def test_placement_and_budget_are_told_in_a_line_each() -> None:
         "max drop",
     ]
     assert correction_rows({}) == []
+
+
+def test_a_scheme_that_only_rounds_tells_that_alone() -> None:
+    learnt = {"rounding": "gptq", "held_back": 50, "tried": [tried(10.0, 25.0, kept=True)], "origin": "host"}
+    plain = {"rounding": "nearest", "held_back": 0, "tried": [], "origin": "host"}
+
+    assert corrections_text(learnt) == "weights rounded by gptq: 10.0 -> 25.0 dB on 50 samples held back"
+    assert corrections_text(plain) == "weights rounded to the nearest"

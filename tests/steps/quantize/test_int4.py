@@ -8,6 +8,7 @@ from onnxruntime.capi._pybind_state import quantize_matmul_4bits
 from edgeopt.core.dataset import Dataset, no_samples
 from edgeopt.core.profiles import load_target
 from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph.costs import cost_of
 from edgeopt.graph.quantization import quantization_state
 from edgeopt.steps.quantize.blockwise import Blocks, in_blocks, nearest, quantize_blocks, range_parameters
 from edgeopt.steps.quantize.int4 import Int4Weights
@@ -275,3 +276,13 @@ def test_too_few_samples_to_try_it_on_leave_the_nearest_and_that_is_said(small_m
 
     assert made.report.details["scheme"]["rounding"] == "nearest"
     assert made.report.warnings[0].startswith("5 sample(s) are too few to hold any back")
+
+
+def test_a_packed_weight_costs_as_many_parameters_as_before(small_models, int4):
+    before = cost_of(small_models.mlp(), where="m")
+
+    after = cost_of(int4(small_models.mlp()).model, where="m")
+
+    assert after.parameters == before.parameters
+    # What the first product gives has no shape that the standard knows, so the second one's MACs are unknown.
+    assert (after.macs, len(after.unknown)) == (3 * 4, 1)
