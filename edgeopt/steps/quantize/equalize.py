@@ -120,8 +120,14 @@ def _balance_weights(groups: list[Scaled]) -> list[str]:
 def _lower_noise(network: Network, channels: Mapping[str, ChannelStatistics]) -> list[str]:
     """Take for each chain the factors with the least noise, until none gains.
 
-    With scales per channel once is enough: what a neighbour's factors do to a weight, its scales undo.
+    With scales per channel once is enough: what a neighbour's factors do to a weight, its scales undo. Else all start
+    from activations of one range, whatever the model came with: the search goes down from there to the same end.
     """
+    if not network.per_channel:
+        for scaled in network.groups:
+            factors = _allowed(scaled, balanced(scaled, 1.0), channels)
+            if matters(factors):
+                scaled.rescale(factors)
     for _ in range(1 if network.per_channel else _SWEEPS):
         is_settled = True
         for scaled in network.groups:
