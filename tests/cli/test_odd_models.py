@@ -14,7 +14,7 @@ from edgeopt.graph.load import read_proto
 from tests.cli import odd_models as odd
 
 node = helper.make_node
-SAMPLES = 48
+SAMPLES = 256  # half of them calibrate; with a dozen rows, ranges per channel would be too small for others
 LEAST_SQNR_DB = 20.0  # of two or three layers of random weights; 8 bits give about 35
 KEPT_FLOAT = {
     "If reading a weight from outside": "if",
