@@ -12,7 +12,8 @@ from record import write_result
 
 from edgeopt.core.dataset import split_dataset
 from edgeopt.core.target import host_target
-from edgeopt.steps.quantize import step as quantize_step
+from edgeopt.steps.quantize import int8 as static
+from edgeopt.steps.quantize.step import Quantize
 from edgeopt.steps.quantize.types import int8_types
 from edgeopt.workflow.bench import bench
 from edgeopt.workflow.inputs import data_for, model_artifact
@@ -31,8 +32,8 @@ def main() -> None:
             made = {channels: Path(folder, f"{case.name}.{channels}.onnx") for channels in (0, 3)}
             for channels, path in made.items():
                 types = replace(int8_types(host_target()), thin_channels=channels)
-                quantize_step.int8_types = lambda _, types=types: types
-                quantize_step.Quantize().apply(case.model, path, data)
+                static.int8_types = lambda _, types=types: types
+                Quantize().apply(case.model, path, data)
             result = bench(made[0], made[3], against=case.model)
             for name, comparison in zip(("all in int8", "thin convolution float"), result.comparisons, strict=True):
                 low, high = comparison.ci95

@@ -72,6 +72,8 @@ STEP_MEANINGS: dict[str, str] = {
     "quantize.measured": "int8: find nodes that are slower in int8 on this machine, and leave them float. The command "
     "does so where it measures.",
     "quantize.prefer": "int8, measured: `size` lets nodes go float whose weights hardly count, `latency` all.",
+    "quantize.statistics": "int8: folder that statistics of activations are kept in, and taken from for the same model "
+    "and samples.",
     "quantize.block_size": "int4-weights: weights that share a scale: 16, 32, 64, 128 or 256.",
     "quantize.io": "fp16: type of the model's float inputs and outputs.",
 }

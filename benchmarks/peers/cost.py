@@ -17,7 +17,7 @@ from peers.cases import CIFAR, Case
 from peers.tools import Edgeopt, Job, Tool
 from peers.workshop import Workshop, error_line
 
-HEADER = ("model", "samples", "command", "median s", "best s", "peak MB", "bar")
+HEADER = ("model", "samples", "command", "median s", "best s", "CPU s", "peak MB", "bar")
 FEW, MANY = 200, 2000
 # Budgets of the whole command with 200 samples: seconds and bytes.
 BUDGETS = {
@@ -30,9 +30,10 @@ GROWTH = ("resnet20", "mobilenet_v2_050_32")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Of several runs of one command: wall seconds of each, and the largest peak."""
+    """Of several runs of one command: wall seconds of each, the least processor seconds, the largest peak in bytes."""
 
     seconds: tuple[float, ...]
+    cpu_seconds: float
     peak_bytes: int
     error: str = ""
 
@@ -71,7 +72,7 @@ def growth_rows(case: Case, ours: Edgeopt, workshop: Workshop, *, repeats: int) 
 def measure(tool: Tool, job: Job, workshop: Workshop, *, repeats: int) -> Cost:
     """Run a tool's command several times; the first run, which warms the disk's cache, does not count in seconds."""
     if tool.missing:
-        return Cost(seconds=(), peak_bytes=0, error=tool.missing)
+        return Cost(seconds=(), cpu_seconds=0.0, peak_bytes=0, error=tool.missing)
     return _measured(tool.command(job, workshop.folder / "cost.onnx"), workshop, repeats)
 
 
@@ -82,10 +83,14 @@ def _measured(command: Sequence[str], workshop: Workshop, repeats: int) -> Cost:
         cost = run_process(command, errors=told)
         if cost.exit_code != 0:
             line = error_line(told.read_text(encoding="utf-8", errors="replace"))
-            return Cost(seconds=(), peak_bytes=0, error=line or f"exit code {cost.exit_code}")
+            return Cost(seconds=(), cpu_seconds=0.0, peak_bytes=0, error=line or f"exit code {cost.exit_code}")
         costs.append(cost)
     seconds = tuple(cost.wall_seconds for cost in costs[1:])
-    return Cost(seconds=seconds, peak_bytes=max(cost.peak_bytes for cost in costs))
+    return Cost(
+        seconds=seconds,
+        cpu_seconds=min(cost.cpu_seconds for cost in costs[1:]),
+        peak_bytes=max(cost.peak_bytes for cost in costs),
+    )
 
 
 def _drawn(case: Case, ours: Edgeopt, count: int, workshop: Workshop, repeats: int) -> Cost:
@@ -111,13 +116,14 @@ def _pair(case: Case, name: str, few: Cost, many: Cost) -> Iterator[tuple[str, .
 
 def _row(case: Case, count: int, name: str, cost: Cost, bar: str) -> tuple[str, ...]:
     if cost.error:
-        return (case.name, f"{count:,}", name, "", "", "", f"failed: {cost.error}")
+        return (case.name, f"{count:,}", name, "", "", "", "", f"failed: {cost.error}")
     return (
         case.name,
         f"{count:,}",
         name,
         f"{statistics.median(cost.seconds):.2f}",
         f"{min(cost.seconds):.2f}",
+        f"{cost.cpu_seconds:.2f}",
         f"{cost.peak_bytes / 1e6:.0f}",
         bar,
     )

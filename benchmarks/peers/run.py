@@ -169,8 +169,8 @@ PARTS = {
     "cost": Part(
         title="edgeopt beside its rivals: cost of the command",
         about=(
-            "Wall seconds and peak resident memory of the whole command, interpreter and all; edgeopt with "
-            "`--no-measure`. " + _TOOLS
+            "Wall seconds, least processor seconds and peak resident memory of the whole command, interpreter and all; "
+            "edgeopt with `--no-measure`. " + _TOOLS
         ),
         header=cost.HEADER,
         cases=tuple(dict.fromkeys((*cost.BUDGETS, *cost.GROWTH))),

@@ -63,6 +63,12 @@ from edgeopt.cli.options import MODEL, Output, measuring, no_cache_option, prepr
     help="Keep as few layers float as it takes to lose at most so many points of accuracy; exit 3 if none do.",
 )
 @click.option(
+    "--statistics",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Keep statistics of activations there, and take them from there for another range, scale or rounding.",
+)
+@click.option(
     "--block-size",
     type=click.Choice(["16", "32", "64", "128", "256"]),
     default="32",

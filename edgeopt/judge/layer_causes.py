@@ -6,78 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from edgeopt.judge.layer_thresholds import HEALTHY_DB, THRESHOLDS
+
 Record = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """Where a figure begins to be a cause.
-
-    Attributes:
-        value: The bound.
-        unit: Its unit.
-        why: Where it comes from.
-    """
-
-    value: float
-    unit: str
-    why: str
-
-
-THRESHOLDS: dict[str, Threshold] = {
-    "healthy": Threshold(
-        30.0,
-        "dB",
-        "rounding a tensor of normal values to 8 bits leaves 6.02 * 8 + 4.77 - 20 log10(largest / rms) dB: 41 dB at 4 "
-        "sigma, 35 dB with 7 bits or a largest value of 8 sigma. Below 30 dB more is lost than 8 bits must lose",
-    ),
-    "spread": Threshold(
-        8.0,
-        "1",
-        "a channel 8 times narrower than the range that it shares keeps 3 bits less of its 8: 18 dB of its signal",
-    ),
-    "clipped": Threshold(
-        0.001,
-        "1",
-        "a range that 99.99 % of the values set leaves 0.01 % outside; ten times as much is a range taken too small",
-    ),
-    "reach": Threshold(
-        0.25,
-        "1",
-        "where nearly all values lie within a quarter of the range, two bits of eight serve one value in 10,000",
-    ),
-    "zeroed": Threshold(1.0, "channels", "a channel that has weights and becomes zero is lost altogether"),
-    "shift": Threshold(
-        0.6, "1", "usual layers show 0.2 to 0.5; a constant share of 0.6 of the noise is worth 4 dB when it is removed"
-    ),
-    "sensitive": Threshold(
-        0.25, "1", "a quarter of all noise at the output from one layer: 1.2 dB for the whole model when it is float"
-    ),
-    "few_samples": Threshold(
-        100.0, "samples", "with 100 samples the range of a new one is exceeded in 1 of 100 cases, with 10 in 1 of 10"
-    ),
-    "low_bits": Threshold(7.0, "bits", "each bit less costs 6 dB; processors without a VNNI instruction take 7"),
-    "kernels": Threshold(
-        3.0,
-        "dB",
-        "integer kernels and the simulation differ by roundings of the last bit; half of the noise more comes from "
-        "elsewhere, such as sums that saturate at 16 bits",
-    ),
-    "made_from": Threshold(
-        20.0,
-        "dB",
-        "with every quantizer off both models should agree to float32; a tenth of the signal is another model",
-    ),
-    "scaled": Threshold(
-        40.0,
-        "dB",
-        "a factor per channel found from 8-bit weights is off by 0.1 to 1 %, which is 40 to 60 dB",
-    ),
-    "agrees": Threshold(
-        60.0, "dB", "what besides quantization differs should be small beside the noise of 8 bits, which is 30 to 50 dB"
-    ),
-}
-HEALTHY_DB = THRESHOLDS["healthy"].value
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +51,17 @@ def warnings_of(model: Record) -> list[str]:
             f"the integer kernels of this machine lose {lost:.1f} dB that rounding alone does not: they saturate, or "
             "compute otherwise than the file says; quantize for this machine with `--target host`"
         )
+    reference = model["reference_sqnr_db"]
     scaled = sum(layer["is_rescaled"] for layer in model["layers"])
-    if scaled and THRESHOLDS["scaled"].value <= model["reference_sqnr_db"] < agrees:
+    if scaled and THRESHOLDS["scaled"].value <= reference < agrees:
         said.append(
             f"{scaled} of {len(model['layers'])} layers were scaled channel by channel before quantizing "
-            f"(equalization): the factors are known from the integers alone, to "
-            f"{model['reference_sqnr_db']:.1f} dB at the output"
+            f"(equalization): the factors are known from the integers alone, to {reference:.1f} dB at the output"
         )
-    elif model["reference_sqnr_db"] < agrees:
+    elif reference < agrees:
         said.append(
-            f"with every quantizer off the candidate still differs from BASE ({model['reference_sqnr_db']:.1f} dB): it "
-            "was trained again or made from another model; figures of layers are beside what it is then"
+            f"with every quantizer off the candidate still differs from BASE ({reference:.1f} dB): it was trained "
+            "again or made from another model; figures of layers are taken beside the candidate in float"
         )
     worst = max((layer["noise_share"] for layer in model["layers"]), default=0.0)
     if model["simulated_sqnr_db"] < HEALTHY_DB and worst < THRESHOLDS["sensitive"].value:
@@ -233,20 +164,20 @@ def _zeroed_activations(layer: Record, _model: Record) -> Iterator[Cause]:
                 yield Cause("zeroed_activations", text, "`--equalize`; `--range mse`")
 
 
-def _coarse(layer: Record, _model: Record) -> Iterator[Cause]:
-    """What loses below the bound without any of the causes above."""
-    if _loses(layer, "activations") and not _has_told(layer, "activations", _model):
-        yield Cause(
-            "coarse_activations",
-            "256 levels are too few for the values of its input or output, though none is clipped and none stands out",
-            _named("`--equalize`; `--smooth`; `--keep-float NODE`", layer),
+def _coarse(layer: Record, model: Record) -> Iterator[Cause]:
+    """What loses below the bound without any of the causes above: at the layer itself, or at the output alone."""
+    if _loses(layer, "activations") and not _has_told(layer, "activations", model):
+        text = (
+            "256 levels are too few for the values of its input or output, though none is clipped and none stands out"
         )
-    if _loses(layer, "weights") and not _has_told(layer, "weights", _model):
-        yield Cause(
-            "coarse_weights",
-            "its weights lose more than rounding to 8 bits must",
-            _named("`--rounding gptq`; `--keep-float NODE`", layer),
-        )
+        if _is_sound(layer["activations_sqnr_db"]):
+            text = "the output is sensitive to it: rounding what it reads and writes loses little here and much there"
+        yield Cause("coarse_activations", text, _named("`--equalize`; `--smooth`; `--keep-float NODE`", layer))
+    if _loses(layer, "weights") and not _has_told(layer, "weights", model):
+        text = "its weights lose more than rounding to 8 bits must"
+        if _is_sound(layer["weights_sqnr_db"]):
+            text = "the output is sensitive to it: rounding its weights loses little here and much there"
+        yield Cause("coarse_weights", text, _named("`--rounding gptq`; `--keep-float NODE`", layer))
 
 
 def _sensitive(layer: Record, model: Record) -> Iterator[Cause]:
@@ -273,6 +204,10 @@ def _loses(layer: Record, what: str) -> bool:
     return any(figure is not None and figure < HEALTHY_DB for figure in figures)
 
 
+def _is_sound(sqnr_db: float | None) -> bool:
+    return sqnr_db is not None and sqnr_db >= HEALTHY_DB
+
+
 def _fine(layer: Record) -> str:
     figures = {"weights": layer["weights_sqnr_db"], "activations": layer["activations_sqnr_db"]}
     told = [f"its {name} keep {value:.0f} dB" for name, value in figures.items() if value is not None]
@@ -284,7 +219,7 @@ def _named(mend: str, layer: Record) -> str:
 
 
 def _share(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.2g} %"
 
 
 def _ends(pair: Record) -> str:

@@ -24,8 +24,7 @@ def correction_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def corrections_text(corrections: dict[str, Any]) -> str:
-    """Which corrections the model has, and what they gained on the samples held back."""
-    # Under int4-weights there is only a rounding.
+    """Which corrections the model has, as far as its scheme knows any, and what they gained on samples held back."""
     parts = [text for key, text in _NAMES.items() if corrections.get(key)]
     if "range" in corrections:
         parts.append(f"ranges by {corrections['range']}")

@@ -13,11 +13,12 @@ from edgeopt.report.escape import printable
 from edgeopt.report.figures import Record
 
 _MOST = 30
+_GAIN = "gain"
 _HEADERS = (
     "layer, worst first",
     "output",
     "noise",
-    "gain",
+    _GAIN,
     "weights",
     "activations",
     "clipped",
@@ -28,19 +29,25 @@ _HEADERS = (
 _LEGEND = (
     "output, weights, activations: signal to noise in dB with only this layer, its weights, its activations in "
     "integers; the first at the model's output, the others at the layer's. noise: its share of all layers' noise at "
-    "the output. gain: dB that the output gains when this layer alone is float.",
+    "the output.",
     "clipped: values beyond the range, of its weights and activations the worst. spread: widest channel of its weights "
     "over the median one. zero channels: become zero in integers + were zero already.",
 )
 
+_OF_GAIN = "gain: dB that the output gains when this layer alone is float."
+
 
 def diagnose_view(record: Record) -> RenderableType:
     """The whole model in a line, a row per layer, and what the columns mean."""
+    has_gain = any(layer["gain_db"] is not None for layer in record["layers"])
+    shown = [index for index, header in enumerate(_HEADERS) if has_gain or header != _GAIN]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in _HEADERS:
-        table.add_column(header, overflow="fold", justify="left" if header in (_HEADERS[0], _HEADERS[-1]) else "right")
+    for index in shown:
+        is_words = index in (0, len(_HEADERS) - 1)
+        table.add_column(_HEADERS[index], overflow="fold", justify="left" if is_words else "right")
     for layer in record["layers"][:_MOST]:
-        table.add_row(*_cells(layer))
+        cells = _cells(layer)
+        table.add_row(*(cells[index] for index in shown))
     left = len(record["layers"]) - _MOST
     rest = [Text(f"and {left} layers that do less (--json lists all)")] if left > 0 else []
     fine = sum(_is_fine(layer) for layer in record["layers"])
@@ -49,7 +56,7 @@ def diagnose_view(record: Record) -> RenderableType:
         table,
         *rest,
         Text(f"nothing is wrong with {fine} of {len(record['layers'])} layers"),
-        *(Text(line, style="dim") for line in _LEGEND),
+        *(Text(line, style="dim") for line in (*_LEGEND, *([_OF_GAIN] if has_gain else []))),
     )
 
 

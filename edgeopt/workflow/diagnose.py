@@ -15,7 +15,8 @@ from edgeopt.errors import InputError
 from edgeopt.graph.calibration_rows import calibration_rows_in
 from edgeopt.graph.pieces import Pieces
 from edgeopt.graph.qdq import Layer
-from edgeopt.judge.layer_causes import HEALTHY_DB, causes_of, is_made_from_base, warnings_of
+from edgeopt.judge.layer_causes import causes_of, is_made_from_base, warnings_of
+from edgeopt.judge.layer_thresholds import HEALTHY_DB
 from edgeopt.measure.environment import environment
 from edgeopt.measure.layers import LayerSignal, layer_signals, opened
 from edgeopt.measure.quantizers import PairStatistics, weight_statistics

@@ -219,7 +219,7 @@ class _Trials:
 def drop_pt(comparison: AccuracyComparison) -> float:
     """What accuracy drops, in points; less than nothing where it grows."""
     assert comparison.difference is not None
-    return -100 * comparison.difference
+    return -100 * comparison.difference + 0.0  # not minus zero
 
 
 def settled(step: Quantize, found: StepReport) -> Quantize:

@@ -153,6 +153,7 @@ def quantize(
     bias_correction: bool | None = None,
     keep_float: Sequence[str] = (),
     max_drop: float | None = None,
+    statistics: Named | None = None,
     block_size: int = 32,
     io: IoType = "float32",
     prefer: Prefer = "size",
@@ -186,6 +187,8 @@ def quantize(
         keep_float: Names of nodes that stay float, under int8.
         max_drop: What accuracy may drop, in points: the fewest layers that keep it stay float, under int8. Half of the
             samples that are left judge the search, the other half what it found.
+        statistics: Folder that statistics of activations are kept in and taken from, under int8: another range, scale
+            or rounding on the same model and samples then needs no pass over them.
         block_size: Weights that share a scale, under int4-weights.
         io: Type of float inputs and outputs, under fp16.
         prefer: `latency` writes the float model where the other turns out slower.
@@ -218,6 +221,7 @@ def quantize(
         keep_float=tuple(keep_float),
         measured=measure and target == HOST and scheme in STATIC,
         prefer=prefer,
+        statistics=str(statistics or ""),
         block_size=block_size,
         io=io,
     )

@@ -182,6 +182,24 @@ CASES = {
         "--help",
     ),
     "std of zero": (nothing, (*EVALUATE, "data.npz", "--std", "0"), "`std` is `0.0`", "above 0"),
+    "unknown node to keep float": (
+        nothing,
+        (*QUANTIZE, "--keep-float", "nowhere"),
+        "the model has no node `nowhere` to keep float",
+        "",
+    ),
+    "budget without labels": (
+        arrays("unlabelled.npz", y=None),
+        (*QUANTIZE, "--data", "unlabelled.npz", "--max-drop", "1"),
+        "`--max-drop` needs labels of classes",
+        "cannot be told",
+    ),
+    "option of another scheme": (
+        nothing,
+        (*QUANTIZE, "--scheme", "fp16", "--range", "mse"),
+        "`range` of quantize says nothing to scheme `fp16`",
+        "leave it out",
+    ),
     "unknown command": (nothing, ("quantise", "model.onnx"), "unknown command `quantise`", "`quantize`"),
     "unknown option": (nothing, ("inspect", "model.onnx", "--targt", "x"), "No such option", "edgeopt inspect --help"),
     "unknown choice": (

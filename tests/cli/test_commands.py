@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 
 from edgeopt.core.config import load_config
@@ -81,6 +82,44 @@ def test_quantize_in_words(edgeopt, folder, quick):
     assert left.code == 0
     assert "model.int8.onnx" in left.out
     assert "1.67x" in left.out
+
+
+def test_quantize_with_every_correction_said(edgeopt, folder):
+    said = ("--range", "mse", "--equalize", "--no-smooth", "--weight-range", "mse", "--rounding", "adaround")
+
+    left = edgeopt(
+        "quantize", "model.onnx", "--data", "data.npz", "--no-measure", "--target", "rpi4", "--bias-correction",
+        "--statistics", "kept", *said, "--json",
+    )  # fmt: skip
+
+    corrections = document(left)["corrections"]
+    assert {key: corrections[key] for key in ("equalize", "smooth", "bias_correction")} == {
+        "equalize": True,
+        "smooth": False,
+        "bias_correction": True,
+    }
+    assert (corrections["range"], corrections["weight_range"], corrections["rounding"]) == ("mse", "mse", "adaround")
+    assert corrections["tried"] == []
+    assert list((folder / "kept").iterdir())
+
+
+def test_quantize_keeps_named_nodes_float(edgeopt, folder):
+    names = [one.name or one.output[0] for one in onnx.load("model.onnx").graph.node if one.op_type == "Gemm"]
+
+    left = edgeopt(
+        "quantize", "model.onnx", "--no-measure", "--target", "rpi4", "--keep-float", names[0], "--json"
+    )  # fmt: skip
+
+    assert {"node": names[0], "reason": "the user keeps it float"} in document(left)["kept_float"]
+
+
+def test_quantize_within_a_budget_that_is_met(edgeopt, folder):
+    left = edgeopt(
+        "quantize", "model.onnx", "--data", "data.npz", "--no-measure", "--target", "rpi4", "--max-drop", "5"
+    )
+
+    assert left.code == 0
+    assert "max drop     5 pt met" in left.out
 
 
 @pytest.mark.parametrize(

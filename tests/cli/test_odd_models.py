@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from edgeopt.graph.load import read_proto
 from tests.cli import odd_models as odd
 
 node = helper.make_node
@@ -212,6 +213,20 @@ def test_it_is_refused_in_one_line_and_nothing_is_written(edgeopt: Any, place: A
     assert message in line
     assert hint in advice
     assert [path.name for path in place.iterdir()] == ["model.onnx"]
+
+
+def test_external_data_below_2_gib_ends_in_one_file(edgeopt: Any, place: Any) -> None:
+    model = odd.convolutions(node("Relu", ["a"], ["m"]))()
+    onnx.save(model, place / "model.onnx", save_as_external_data=True, location="weights.data", size_threshold=0)
+
+    left = edgeopt("quantize", "model.onnx", *ARGUMENTS)
+
+    assert left.code == 0
+    assert {path.name for path in place.iterdir()} == {"model.onnx", "weights.data", "out.onnx"}
+    assert not [tensor for tensor in read_proto(place / "out.onnx").graph.initializer if tensor.external_data]
+    feeds = samples_for(model, 4, seed=2)
+    (wanted,), (got,) = (outputs(name, feeds, is_optimized=True) for name in ("model.onnx", "out.onnx"))
+    assert sqnr(wanted, got) > LEAST_SQNR_DB
 
 
 def test_control_characters_in_names_are_not_shown(edgeopt: Any, place: Any) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -79,6 +80,21 @@ def test_what_is_computed_twice_is_computed_once(dense: Any, outputs_of: Any) ->
 
     assert (operators(result.model), result.constants) == (Counter(MatMul=1, Relu=1, Add=1), 1)
     np.testing.assert_array_equal(outputs_of(result.model, {"x": X})["y"], outputs_of(model, {"x": X})["y"])
+
+
+def test_an_output_that_is_computed_twice_keeps_its_type(small_models: Any) -> None:
+    value = small_models.value
+    model = small_models.model(
+        [node("Exp", ["x"], ["a"]), node("Exp", ["x"], ["y"]), node("Relu", ["a"], ["z"])],
+        [value("x", "n", 8)],
+        [value("y", "n", 8), value("z", "n", 8)],
+    )
+
+    result = simplified(model, where="m.onnx")
+
+    assert operators(result.model) == Counter(Exp=1, Relu=1)
+    assert list(result.model.graph.output) == list(model.graph.output)
+    onnx.checker.check_model(result.model, full_check=True)
 
 
 def test_equal_biases_stay_their_layers_own(dense: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgeopt.judge.layer_causes import THRESHOLDS, causes_of, is_made_from_base, warnings_of
+from edgeopt.judge.layer_causes import causes_of, is_made_from_base, warnings_of
+from edgeopt.judge.layer_thresholds import THRESHOLDS
 
 PAIR = {
     "tensor": "t",
@@ -136,8 +137,14 @@ CASES = {
     "only at the output": (
         {"weights_output_sqnr_db": 12.0},
         "coarse_weights",
-        "more than rounding to 8 bits must",
+        "rounding its weights loses little here and much there",
         "`--rounding gptq`",
+    ),
+    "activations only at the output": (
+        {"activations_output_sqnr_db": 12.0},
+        "coarse_activations",
+        "rounding what it reads and writes loses little here and much there",
+        "`--smooth`",
     ),
     "sensitive": ({"noise_share": 0.4}, "sensitive", "sensitive: 40 % of all noise", "`--keep-float 'conv'`"),
     "first": ({"noise_share": 0.4, "index": 0}, "sensitive", "the first layer, sensitive", "`--max-drop 1pt`"),

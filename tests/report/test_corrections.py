@@ -24,6 +24,12 @@ def test_a_model_without_corrections_names_its_ranges_alone() -> None:
     assert corrections_text(PLAIN) == "ranges by minmax"
 
 
+def test_a_scheme_without_ranges_tells_its_rounding() -> None:
+    found = corrections_text({"rounding": "nearest", "held_back": 9, "tried": [tried(20.0, 19.0, kept=False)]})
+
+    assert found == "weights rounded to the nearest: 20.0 -> 20.0 dB on 9 samples held back"
+
+
 def test_corrections_are_told_with_what_they_gained_on_samples_held_back() -> None:
     found = corrections_text(
         {

@@ -64,6 +64,7 @@ def test_the_table_has_a_row_per_layer_with_its_reason_and_mend(capsys):
         assert cell in row
     assert "`--range" in text
     assert "nothing is wrong with 1 of 2 layers" in text
+    assert "gain" not in text
 
 
 def test_a_figure_beyond_float32_is_exact_and_an_unknown_one_empty(capsys):
@@ -72,6 +73,7 @@ def test_a_figure_beyond_float32_is_exact_and_an_unknown_one_empty(capsys):
     row = next(line for line in text.splitlines() if "conv (Conv)" in line)
     assert "exact" in row
     assert "+1.2" in row
+    assert "gain: dB that the output gains" in text
     assert "40.0" not in row
 
 

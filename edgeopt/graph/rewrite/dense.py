@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeopt.graph.rewrite.values import constant_array, lengths, new_constant, only_reader, replace_node
+from edgeopt.graph.rewrite.values import constant_array, lengths, new_constant, only_reader, put_before, replace_node
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -31,12 +31,13 @@ def merge_biases(graph: ir.Graph) -> None:
         if data not in rows:
             rows[data] = _as_rows(graph, node, data, weight.shape[0])
         constants = [new_constant(graph, f"{add.name}_bias", bias)]
-        gemm = ir.node("Gemm", [rows[data], node.inputs[1], *constants], name=node.name)
+        name, node.name = node.name, f"{node.name}_replaced"
+        gemm = ir.node("Gemm", [rows[data], node.inputs[1], *constants], name=name)
         gemm.outputs[0].name, gemm.outputs[0].type = f"{add.outputs[0].name}_rows", add.outputs[0].type
         gemm.outputs[0].shape = ir.Shape([None, weight.shape[1]])
         sizes = [length if isinstance(length, int) else -1 for length in leading[:-1]]
         target = new_constant(graph, f"{add.name}_shape", np.array([*sizes, weight.shape[1]], np.int64))
-        replace_node(graph, add, [gemm, ir.node("Reshape", [gemm.outputs[0], target], name=f"{node.name}_Reshape")])
+        replace_node(graph, add, [gemm, ir.node("Reshape", [gemm.outputs[0], target], name=f"{name}_Reshape")])
         graph.remove(node, safe=True)
 
 
@@ -68,5 +69,5 @@ def _as_rows(graph: ir.Graph, node: ir.Node, data: ir.Value, width: int) -> ir.V
     reshape = ir.node("Reshape", [data, target], name=f"{data.name}_rows_Reshape")
     value = reshape.outputs[0]
     value.name, value.type, value.shape = f"{data.name}_rows", data.type, ir.Shape([None, width])
-    graph.insert_before(node, reshape)
+    put_before(graph, node, reshape)
     return value

@@ -12,19 +12,30 @@ from edgeopt.graph.rewrite.pooling import pool_means
 from edgeopt.graph.rewrite.reshapes import merge_reshapes, merge_transposes
 from edgeopt.graph.rewrite.scalars import merge_scalars
 from edgeopt.graph.rewrite.sums import part_sums
+from edgeopt.graph.rewrite.values import name_nodes
 
 if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
 
-_REWRITES = (pool_means, merge_transposes, merge_biases, merge_scalars, merge_reshapes, order_gelus, part_sums)
+_REWRITES = (
+    name_nodes,
+    pool_means,
+    merge_transposes,
+    merge_biases,
+    merge_scalars,
+    merge_reshapes,
+    order_gelus,
+    part_sums,
+)
 _LARGEST_INFERRED = 1 << 10  # elements; a constant that gives a shape, an axis or a number is smaller
 
 
 def rewrite_for_integers(model: ir.Model) -> None:
     """Apply, in place, every rewrite; the function stays the same up to rounding in float32.
 
-    Names of inputs and outputs of the graph stay, and so does the name of a node that is only replaced. Rewrites that
+    Names of inputs and outputs of the graph stay, and so does the name of a node that is only replaced; one
+    without gets that of its first output. Rewrites that
     need lengths of axes pass over values without; `with_shapes` gives most.
     """
     for rewrite in _REWRITES:
@@ -36,7 +47,10 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """`model`, in place, with the shape of each value of its main graph that inference can tell."""
     import onnx
 
-    inferred = onnx.shape_inference.infer_shapes(_without_large_constants(model), strict_mode=False, data_prop=True)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(_without_large_constants(model), strict_mode=False, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        return model  # a runtime takes it; what it says of its shapes is all there is
     del model.graph.value_info[:]
     model.graph.value_info.extend(inferred.graph.value_info)
     return model

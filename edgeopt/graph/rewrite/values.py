@@ -64,20 +64,54 @@ def free_value_name(graph: ir.Graph, name: str) -> str:
     import onnx_ir as ir
 
     taken = {str(output.name) for node in ir.traversal.RecursiveGraphIterator(graph) for output in node.outputs}
-    taken |= set(graph.initializers) | {str(value.name) for value in graph.inputs}
+    return _free(name, taken | set(graph.initializers) | {str(value.name) for value in graph.inputs})
+
+
+def name_nodes(graph: ir.Graph) -> None:
+    """Give, in place, each node of the main graph without a name that of its first output, by which it is called."""
+    import onnx_ir as ir
+
+    names = {str(found.name) for found in ir.traversal.RecursiveGraphIterator(graph)}
+    for node in graph:
+        if not node.name:
+            node.name = _free(str(node.outputs[0].name), names)
+            names.add(node.name)
+
+
+def put_before(graph: ir.Graph, anchor: ir.Node, node: ir.Node) -> None:
+    """Insert a node before another one; where its names are taken, it and its outputs get free ones.
+
+    ONNX Runtime refuses a graph with two nodes of one name.
+    """
+    import onnx_ir as ir
+
+    names = {str(found.name) for found in ir.traversal.RecursiveGraphIterator(graph)}
+    node.name = _free(node.name or node.outputs[0].name or node.op_type, names)
+    for output in node.outputs:
+        output.name = free_value_name(graph, str(output.name or f"{node.name}_output"))
+    graph.insert_before(anchor, node)
+
+
+def replace_node(graph: ir.Graph, old: ir.Node, new: Sequence[ir.Node]) -> None:
+    """Put `new` in the place of `old`; the last of them gives its one output, under the same name.
+
+    A node of `new` may have the name of `old`; other names that are taken get a number.
+    """
+    import onnx_ir as ir
+
+    before, after, old_name = old.outputs[0], new[-1].outputs[0], old.name
+    name, kind, shape = before.name, before.type, before.shape
+    old.name = f"{old_name}_replaced"
+    before.name, after.name = f"{name}_replaced", None
+    for node in new:
+        put_before(graph, old, node)
+    ir.convenience.replace_all_uses_with(before, after, replace_graph_outputs=True)
+    graph.remove(old, safe=True)
+    after.name, after.type, after.shape = name, kind, shape
+
+
+def _free(name: str, taken: set[str]) -> str:
     candidate, number = name, 1
     while candidate in taken:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
-
-
-def replace_node(graph: ir.Graph, old: ir.Node, new: Sequence[ir.Node]) -> None:
-    """Put `new` in the place of `old`; the last of them gives its one output, under the same name."""
-    import onnx_ir as ir
-
-    before, after = old.outputs[0], new[-1].outputs[0]
-    name, kind, shape = before.name, before.type, before.shape
-    graph.insert_before(old, new)
-    ir.convenience.replace_all_uses_with(before, after, replace_graph_outputs=True)
-    graph.remove(old, safe=True)
-    after.name, after.type, after.shape = name, kind, shape

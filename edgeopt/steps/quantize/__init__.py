@@ -1,1 +1,1 @@
-"""Post-training quantization, native: observe, calibrate, place, round, write."""
+"""Post-training quantization, native: observe, take ranges, place, round, write."""

@@ -17,8 +17,8 @@ from edgeopt.steps.quantize.doubts import calibration_failure
 if TYPE_CHECKING:
     import onnx
 
-_BATCH_BYTES = 4 << 20  # of activations that leave the runtime at once
-_LARGEST_BATCH = 16
+_BATCH_BYTES = 12 << 20  # of activations that leave the runtime at once
+_LARGEST_BATCH = 8
 
 Activations = dict[str, NDArray[Any]]
 
@@ -48,11 +48,14 @@ def activations(
         feeds = {name: rows[start : start + size] for name, rows in data.inputs.items()}
         count = min(size, len(data) - start)
         values = dict(zip(inner, _run(session, inner, _filled(feeds, size - count if fixed else 0), data), strict=True))
-        taken = {name: _cut(rows, size, count) if fixed else rows for name, rows in values.items()}
-        yield count, taken | {name: feeds[name] for name in tensors if name in feeds}
+        per_sample = sum(rows.nbytes for rows in values.values()) // count
+        if fixed:
+            values = {name: _cut(rows, size, count) for name, rows in values.items()}
+        values |= {name: feeds[name] for name in tensors if name in feeds}
+        yield count, values
+        del values, feeds  # the batch is free before the next one comes, if its reader has let it go
         start += count
         if not fixed:
-            per_sample = sum(rows.nbytes for rows in values.values()) // count
             size = int(np.clip(_BATCH_BYTES // max(1, per_sample), 1, _LARGEST_BATCH))
         if progress:
             progress(start, len(data))

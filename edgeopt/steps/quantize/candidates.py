@@ -23,8 +23,8 @@ from edgeopt.steps.quantize.equalize import equalization_tensors, equalize
 from edgeopt.steps.quantize.gptq import round_gptq
 from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale, to_layer
 from edgeopt.steps.quantize.moments import Moments, second_moments, shared_moments
+from edgeopt.steps.quantize.observation_file import KeptObservations
 from edgeopt.steps.quantize.observations import ChannelStatistics, TensorStatistics
-from edgeopt.steps.quantize.observe import observe
 from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name, place_for
 from edgeopt.steps.quantize.ranges import Range, tensor_range
 from edgeopt.steps.quantize.rounding import round_nearest, weight_scale_mse
@@ -92,6 +92,7 @@ class Candidates:
         per_channel: Whether weights get a scale per output channel.
         data: Samples that statistics are taken from.
         keep_float: Node name -> why it stays float.
+        kept: Where statistics of activations are taken from and kept.
         progress: Called with (done, total) samples of the first pass.
     """
 
@@ -101,6 +102,7 @@ class Candidates:
     per_channel: bool
     data: Dataset
     keep_float: Mapping[str, str] = field(default_factory=dict)
+    kept: KeptObservations = field(default_factory=KeptObservations)
     progress: Progress | None = None
     _floats: dict[tuple[bool, bool], _Float] = field(default_factory=dict)
 
@@ -163,7 +165,7 @@ class Candidates:
         """Let ranges of `choice` span `data` too: what was held back for trials is calibration data all the same."""
         base, histograms = self._float(choice), choice.range != "minmax"
         kind = base.counted if histograms else base.seen
-        more = observe(base.model, list(kind), data, histograms=histograms).tensors
+        more = self.kept.observe(base.model, list(kind), data, histograms=histograms).tensors
         kind.update({name: seen.merged(more[name]) for name, seen in kind.items()})
         base.samples = (*base.samples, data)
         base.ranges.clear()
@@ -173,7 +175,7 @@ class Candidates:
         kind = base.counted if histograms else base.seen
         missing = [name for name in names if name not in kind]
         for data in base.samples if missing else ():
-            found = observe(base.model, missing, data, histograms=histograms, progress=self.progress).tensors
+            found = self.kept.observe(base.model, missing, data, histograms=histograms, progress=self.progress).tensors
             kind.update({name: kind[name].merged(seen) if name in kind else seen for name, seen in found.items()})
         return kind
 
@@ -212,7 +214,7 @@ class Candidates:
             wanted = {**equalization_tensors(graph), **smoothing_tensors(graph)}
             placement = self._placed(graph)
             roots = sorted({placement.root(name) for name in placement.tensors})
-            found = observe(plain.model, roots, self.data, channels=wanted, progress=self.progress)
+            found = self.kept.observe(plain.model, roots, self.data, channels=wanted, progress=self.progress)
             plain.seen.update(found.tensors)
             plain.channels = found.channels
         return plain.channels

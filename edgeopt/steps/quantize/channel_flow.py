@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DOMAINS = ("", "ai.onnx")
 _WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
-_NORMALIZATIONS = frozenset({"LayerNormalization", "RMSNormalization"})
+NORMALIZATIONS = frozenset({"LayerNormalization", "RMSNormalization"})
 
 
 def channel_groups(graph: ir.Graph) -> list[Group]:
@@ -57,7 +57,7 @@ class _Flow:
         elif node.op_type in _WEIGHTED:
             self._read(node)
             self._write(node)
-        elif node.op_type in _NORMALIZATIONS:
+        elif node.op_type in NORMALIZATIONS:
             self._block_all(node)
             self._normalize(node)
         elif node.op_type in ("Add", "Mul"):

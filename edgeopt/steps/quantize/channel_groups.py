@@ -142,7 +142,7 @@ class Group:
     @property
     def name(self) -> str:
         """Which nodes write and which read, for people."""
-        writers = ", ".join(dict.fromkeys(_node_name(slot.node) for slot in self.rows))
+        writers = ", ".join(dict.fromkeys(_node_name(slot.node) for slot in self.rows)) or self.read[0]
         readers = ", ".join(dict.fromkeys(_node_name(slot.node) for slot in self.columns))
         return f"{writers} -> {readers}"
 
@@ -188,12 +188,24 @@ def _replace(slot: Slot, array: Floats) -> None:
         return
     graph = slot.node.graph
     assert graph is not None
-    name, number = f"{value.name}_scaled", 1
-    while name in graph.initializers:
-        name, number = f"{value.name}_scaled_{number}", number + 1
+    name = free_name(graph, f"{value.name}_scaled")
     copy = ir.Value(name=name, const_value=ir.tensor(array, name=name), shape=ir.Shape(array.shape), type=value.type)
     graph.register_initializer(copy)
     slot.node.replace_input_with(slot.index, copy)
+
+
+def free_name(graph: ir.Graph, name: str) -> str:
+    """`name`, with a number behind it where a value or a node of the graph, or of one inside it, has that name."""
+    import onnx_ir as ir
+
+    nodes = list(ir.traversal.RecursiveGraphIterator(graph))
+    taken = {str(node.name) for node in nodes} | {str(value.name) for node in nodes for value in node.outputs}
+    taken |= {str(value.name) for node in nodes for value in node.inputs if value is not None}
+    taken |= {str(value.name) for value in graph.inputs} | set(graph.initializers)
+    candidate, number = name, 1
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
 
 
 def _node_name(node: ir.Node) -> str:

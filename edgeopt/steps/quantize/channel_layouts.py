@@ -23,6 +23,7 @@ def columns_of(node: ir.Node, layout: Layout, channels: int, rank: int) -> Slot 
         groups = _integer(node, "group", 1)
         fits = layout == Layout(axis=1) and shape[1] * groups == channels
         return Slot(node=node, index=1, trailing=len(shape) - 2, groups=groups) if fits else None
+    rank = 2 if node.op_type == "Gemm" else rank
     if len(shape) != 2 or not rank or layout.axis != rank - 1 or _integer(node, "transA", 0):
         return None
     is_transposed = bool(_integer(node, "transB", 0))
@@ -105,6 +106,25 @@ def _axes(node: ir.Node) -> list[int]:
     return [int(axis) for axis in array_of(value).reshape(-1)] if is_fixed(value) else []
 
 
+def _slice(node: ir.Node, layout: Layout) -> Layout | None:
+    """Parts of other axes."""
+    rank = rank_of(node.inputs[0])
+    axes = node.inputs[3] if len(node.inputs) > 3 else None
+    if not rank or axes is None or not is_fixed(axes):
+        return None
+    return layout if layout.axis not in {int(axis) % rank for axis in array_of(axes).reshape(-1)} else None
+
+
+def _gather(node: ir.Node, layout: Layout) -> Layout | None:
+    """Places of another axis, picked by constant indices."""
+    rank, indices = rank_of(node.inputs[0]), node.inputs[1]
+    if not rank or not is_fixed(indices):
+        return None
+    axis = _integer(node, "axis", 0) % rank
+    moved = array_of(indices).ndim - 1 if axis < layout.axis else 0
+    return Layout(axis=layout.axis + moved, repeats=layout.repeats) if axis != layout.axis else None
+
+
 def _transpose(node: ir.Node, layout: Layout) -> Layout | None:
     if "perm" not in node.attributes:
         return None
@@ -119,8 +139,12 @@ def _flatten(node: ir.Node, layout: Layout) -> Layout | None:
 
 
 def _reshape(node: ir.Node, layout: Layout) -> Layout | None:
-    """(batch, channel, ...) to (batch, channel * places)."""
+    """(batch, channel, ...) to (batch, channel * places), or other axes before a last one of channels that stays."""
     places, target = _places_behind(node.inputs[0], 1), node.inputs[1]
+    if is_fixed(target) and layout == Layout(axis=rank_of(node.inputs[0]) - 1):
+        shape = array_of(target).reshape(-1)
+        if len(shape) > 1 and int(shape[-1]) == _length(node.inputs[0], layout.axis) > 1:
+            return Layout(axis=len(shape) - 1)
     if layout != Layout(axis=1) or not places or not is_fixed(target):
         return None
     lengths = [int(length) for length in array_of(target).reshape(-1)]
@@ -144,6 +168,8 @@ PASSING: dict[str, Callable[[Any, Layout], Layout | None]] = {
     "ReduceMean": _reduce,
     "ReduceMax": _reduce,
     "Squeeze": _squeeze,
+    "Slice": _slice,
+    "Gather": _gather,
     "Transpose": _transpose,
     "Flatten": _flatten,
     "Reshape": _reshape,

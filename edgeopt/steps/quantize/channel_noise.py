@@ -31,7 +31,8 @@ Doubles = NDArray[np.float64]
 _WEIGHTS_COUNT = 4.0
 _ACTIVATION_STEPS = 255
 _WEIGHT_STEPS = 2 * 127
-_TINY = float(np.finfo(np.float64).tiny) ** 0.5
+_TINY = float(np.finfo(np.float64).tiny)
+_FAR = 1e100
 
 
 class ChannelStatistics(Protocol):
@@ -174,8 +175,10 @@ class Network:
     def __post_init__(self) -> None:
         self._of = {name: scaled for scaled in self.groups for name in scaled.group.values}
         for scaled in reversed(self.groups):
-            gains = [self._gain(slot) for slot in scaled.group.columns]
-            scaled.importance = np.maximum(np.sum(gains, axis=0), _TINY)
+            total = np.sum([self._gain(slot) for slot in scaled.group.columns], axis=0)
+            mean = float(total.mean())
+            # Through hundreds of layers the product of gains leaves the range of numbers: begin again at 1.
+            scaled.importance = total if 1 / _FAR < mean < _FAR else total / max(mean, _TINY)
 
     def noise_behind(self, scaled: Scaled) -> Noise:
         """The noise behind one group."""
@@ -185,12 +188,13 @@ class Network:
         for slot, name in zip(group.columns, group.read, strict=True):
             gains[name] += self._gain(slot)
             readers.append(self._reader(slot, scaled.read[name].energy))
+        total = np.sum(list(gains.values()), axis=0)
         for name in group.added:
-            gains[name] += scaled.importance
+            gains[name] += total
         return Noise(
             per_channel=self.per_channel,
             activations=[(spread, gains[name]) for name, spread in scaled.read.items()],
-            writers=[] if self.per_channel else [self._writer(slot, scaled.importance) for slot in group.rows],
+            writers=[] if self.per_channel else [self._writer(slot, total) for slot in group.rows],
             readers=readers,
         )
 

@@ -92,7 +92,7 @@ def _geometry(window: Window, sizes: tuple[int, ...]) -> _Geometry:
 
 def _padded(values: NDArray[Any], geometry: _Geometry) -> NDArray[Any]:
     """(sample, ..., channel): the input with zeros around it, channels last."""
-    last = np.moveaxis(values, 1, -1)
+    last = values.transpose(0, *range(2, values.ndim), 1)
     if not any(sum(pad) for pad in geometry.pads):
         return np.ascontiguousarray(last)
     padded = np.zeros((len(values), *geometry.lengths, values.shape[1]), dtype=values.dtype)

@@ -44,8 +44,8 @@ def equalization_tensors(graph: ir.Graph) -> dict[str, int]:
         wanted |= group.tensors()
         for slot in group.rows:
             data: Any = slot.node.inputs[0]
-            layout = group.values[str(slot.node.outputs[0].name)]
-            wanted.setdefault(str(data.name), layout.axis)
+            if data.const_value is None:
+                wanted.setdefault(str(data.name), group.values[str(slot.node.outputs[0].name)].axis)
     return wanted
 
 
@@ -78,8 +78,9 @@ def balanced(scaled: Scaled, alpha: float) -> Doubles:
 
     s_c = max|x_c|^alpha / max|W_c|^(1 - alpha) (Xiao et al. 2022, arXiv 2211.10438, eq. 4), geometric mean 1.
     """
-    activations = _largest([spread.magnitude for spread in scaled.read.values()])
-    return _balance(activations, ranges_of(scaled.group.columns), alpha)
+    activations = np.max([spread.magnitude for spread in scaled.read.values()], axis=0)
+    weights = np.max([slot.magnitudes(slot.array) for slot in scaled.group.columns], axis=0)
+    return _balance(activations, weights.astype(np.float64), alpha)
 
 
 def ranges_of(slots: list[Slot]) -> Doubles:
@@ -117,8 +118,11 @@ def _balance_weights(groups: list[Scaled]) -> list[str]:
 
 
 def _lower_noise(network: Network, channels: Mapping[str, ChannelStatistics]) -> list[str]:
-    """Take for each chain the factors with the least noise, until none gains."""
-    for _ in range(_SWEEPS):
+    """Take for each chain the factors with the least noise, until none gains.
+
+    With scales per channel once is enough: what a neighbour's factors do to a weight, its scales undo.
+    """
+    for _ in range(1 if network.per_channel else _SWEEPS):
         is_settled = True
         for scaled in network.groups:
             noise = network.noise_behind(scaled)

@@ -16,6 +16,7 @@ from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.candidates import Candidates
 from edgeopt.steps.quantize.choose import Choice, Tried, Wishes, choose
 from edgeopt.steps.quantize.doubts import calibration_doubts
+from edgeopt.steps.quantize.observation_file import KeptObservations
 from edgeopt.steps.quantize.profile import PlacementByMeasurement, Prefer, float_where_slower
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
 from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
@@ -40,6 +41,7 @@ class Int8Static:
         keep_float: Node name -> why it stays float.
         measures: Whether nodes that are slower in int8 on this machine are found and left float.
         prefer: Under `size` that goes for nodes whose weights hardly count, under `latency` for all.
+        statistics: Folder that statistics of activations are taken from and kept in; None for neither.
     """
 
     target: Target
@@ -48,6 +50,7 @@ class Int8Static:
     keep_float: Mapping[str, str] = field(default_factory=dict)
     measures: bool = False
     prefer: Prefer = "size"
+    statistics: Path | None = None
 
     @property
     def takes_data(self) -> bool:
@@ -77,6 +80,7 @@ class Int8Static:
             per_channel=self.per_channel,
             data=parts.fit,
             keep_float=self.keep_float,
+            kept=KeptObservations(folder=self.statistics),
             progress=work.within if work else None,
         )
         choice, tried = self._chosen(candidates, parts, work)

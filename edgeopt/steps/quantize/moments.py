@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # kws_dscnn, of 9 to 64 inputs, is as good with 1024 as with 16384.
 ROWS_PER_INPUT = 8
 _LEAST_ROWS = 1024
-_WAITING_BYTES = 4 << 20
+_WAITING_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,9 @@ class Moments:
     def centred(self) -> Moments:
         """Moments about the mean: E[(x - m)(x - m)^T], the error that is left once the bias takes up dW m."""
         groups, blocks, width, _ = self.second.shape
-        mean = self.mean.reshape(groups, blocks, width)
+        mean = self.mean.reshape(groups, blocks, width).astype(np.float32)
         second = self.second - mean[..., :, np.newaxis] * mean[..., np.newaxis, :]
-        return Moments(second=second.astype(np.float32), mean=np.zeros_like(self.mean), columns=self.columns)
+        return Moments(second=second, mean=np.zeros_like(self.mean), columns=self.columns)
 
 
 @single_threaded()
@@ -105,6 +105,7 @@ def second_moments(
         for samples, values in activations(model, names, data, progress=progress):
             for name, draw, share, total in zip(names, draws, shares, sums, strict=True):
                 total.add(draw(values[name], samples, share, generator))
+            values.clear()  # before the next batch comes
             if sum(total.waiting_bytes for total in sums) > _WAITING_BYTES:
                 for total in sums:
                     total.multiply()

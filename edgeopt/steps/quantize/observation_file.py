@@ -21,8 +21,10 @@ from edgeopt.core.dataset import Array, Dataset
 from edgeopt.core.files import replacing, require_regular_file
 from edgeopt.data.npz import ARCHIVE_ERRORS
 from edgeopt.errors import InputError
+from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.histogram import Histogram
 from edgeopt.steps.quantize.observations import ChannelStatistics, Observations, TensorStatistics
+from edgeopt.steps.quantize.observe import observe
 
 if TYPE_CHECKING:
     import onnx
@@ -45,6 +47,11 @@ class ObservationKey:
     data: str
     asked: str
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, in hexadecimal."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
 
 def observation_key(
     model: onnx.ModelProto,
@@ -66,6 +73,53 @@ def observation_key(
         data=samples.hexdigest(),
         asked=hashlib.sha256(asked.encode()).hexdigest(),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptObservations:
+    """Observations taken from a folder where the same were made before, and kept there otherwise.
+
+    Attributes:
+        folder: Where a file per key lies; None observes and keeps nothing.
+    """
+
+    folder: Path | None = None
+
+    def observe(
+        self,
+        model: onnx.ModelProto,
+        tensors: Iterable[str],
+        data: Dataset,
+        *,
+        histograms: bool = False,
+        channels: Mapping[str, int] | None = None,
+        progress: Progress | None = None,
+    ) -> Observations:
+        """What `observe` gives for the same arguments.
+
+        Raises:
+            InputError: The model fails on the samples, or a file of the folder cannot be read or written.
+        """
+        names = list(tensors)
+        if self.folder is None:
+            return observe(model, names, data, histograms=histograms, channels=channels, progress=progress)
+        key = observation_key(model, names, data, histograms=histograms, channels=channels)
+        path = self.folder / f"{key.digest[:32]}.npz"
+        if path.exists():
+            return read_observations(path, key)
+        found = observe(model, names, data, histograms=histograms, channels=channels, progress=progress)
+        _make(self.folder)
+        write_observations(path, found, key)
+        return found
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder `{folder}` for statistics cannot be made: {error.strerror}", hint="name another one"
+        ) from error
 
 
 def write_observations(path: Path, observations: Observations, key: ObservationKey) -> None:

@@ -122,9 +122,11 @@ def _channel_probes(model: onnx.ModelProto, channels: Mapping[str, int]) -> list
     if not channels:
         return []
     ranks = _ranks(model)
-    unknown = [name for name in channels if not ranks.get(name)]
-    if unknown:
-        raise InputError(f"tensor `{unknown[0]}` has no axes, or their number is not known", hint=RUNTIME_HINT)
+    for name, axis in channels.items():
+        rank = ranks.get(name, 0)
+        if not -rank <= axis < rank:
+            told = f"{rank} axes" if name in ranks else "an unknown number of axes"
+            raise InputError(f"tensor `{name}` has {told}; channels were expected on axis `{axis}`", hint=RUNTIME_HINT)
     return [ChannelProbe(name=name, axis=axis % ranks[name], rank=ranks[name]) for name, axis in channels.items()]
 
 

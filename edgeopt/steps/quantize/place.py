@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
 from edgeopt.steps.quantize.kinds import KINDS, Kind, channel_axis, constant, node_name, result_of
-from edgeopt.steps.quantize.sizes import Rules, narrow_reason, pooling_reason, product_reason, thin_reason
+from edgeopt.steps.quantize.sizes import (
+    POOLED_POSITIONS,
+    Rules,
+    narrow_reason,
+    pooling_reason,
+    product_reason,
+    thin_reason,
+)
 from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
@@ -81,6 +88,7 @@ def place(
     thin_channels: int = 0,
     narrow_channels: int = 0,
     small_products: int = 0,
+    pooled_positions: float = POOLED_POSITIONS,
     keep_float: Mapping[str, str] | None = None,
 ) -> Placement:
     """The placement for a folded graph, node by node in order, then without what no integer node needs.
@@ -90,12 +98,18 @@ def place(
         thin_channels: Dense convolutions over at most this many input channels stay float.
         narrow_channels: Depthwise convolutions of at most this many channels behind a float one stay float.
         small_products: Products of two activations with fewer rows or columns in the result than this stay float.
+        pooled_positions: Averages of windows at more positions than this stay float.
         keep_float: Node name -> why it stays float whatever the rules say, as the user or a measurement wants it.
 
     Raises:
         InputError: `keep_float` names a node that the graph has not.
     """
-    sizes = Rules(thin_channels=thin_channels, narrow_channels=narrow_channels, small_products=small_products)
+    sizes = Rules(
+        thin_channels=thin_channels,
+        narrow_channels=narrow_channels,
+        small_products=small_products,
+        pooled_positions=pooled_positions,
+    )
     placement = Placement(rules=sizes, asked_float=known_nodes(graph, keep_float or {}))
     rules: dict[Kind, Callable[[ir.Node, Placement], str]] = {
         Kind.WEIGHTED: _place_weighted,
@@ -110,6 +124,7 @@ def place(
         if reason:
             placement.kept_float[node_name(node)] = reason
     _leave_what_does_not_pay(placement)
+    _carry_forwards(graph, placement)
     _carry_backwards(graph, placement)
     return placement
 
@@ -194,7 +209,7 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
         return "its inputs are not float32"
     if not all(value.name in placement.tensors for value in values):
         return "its inputs are float, so integers would not pay"
-    if reason := pooling_reason(node):
+    if reason := pooling_reason(node, placement.rules):
         return reason
     if _reads_forced(node, placement):
         placement.forced.add(str(result_of(node).name))
@@ -207,17 +222,15 @@ def _place_carried(node: ir.Node, placement: Placement) -> str:
     data = node.inputs[0]
     if data is None or data.name not in placement.tensors:
         return "" if data is None or constant(data) else "its input is float"
-    if node.op_type == "MaxPool" and len(node.outputs) > 1 and node.outputs[1].name:
-        return "it gives the positions of the largest values too, which no integer kernel does"
     if node.op_type == "MaxPool" and data.name not in placement.forced:
         return "its input is float, and so it pools faster"
+    results = _results(node)
     if _reads_forced(node, placement):
-        placement.forced.update(str(output.name) for output in node.outputs if output.name)
+        placement.forced.update(str(output.name) for output in results)
     placement.nodes.append(node)
-    for output in node.outputs:
-        if output.name:  # one that is left out has none
-            _take(placement, output)
-            placement.shared[str(output.name)] = str(data.name)
+    for output in results:
+        _take(placement, output)
+        placement.shared[str(output.name)] = str(data.name)
     return ""
 
 
@@ -261,7 +274,11 @@ def _is_read_by(node: ir.Node, nodes: list[ir.Node]) -> bool:
 
 
 def _results(node: ir.Node) -> Sequence[ir.Value]:
-    return node.outputs if KINDS[node.op_type] is Kind.CARRIED else [result_of(node)]
+    """The outputs that hold values: not the positions that a MaxPool gives, nor those that are left out."""
+    if KINDS[node.op_type] is not Kind.CARRIED:
+        return [result_of(node)]
+    outputs = node.outputs[:1] if node.op_type == "MaxPool" else node.outputs
+    return [output for output in outputs if output.name]
 
 
 def _data(node: ir.Node) -> Sequence[ir.Value | None]:
@@ -281,6 +298,27 @@ def _reads_integers(node: ir.Node, placement: Placement) -> bool:
         for value in _data(node)
     ]
     return any(is_forced) and all(one or other for one, other in zip(is_forced, rounded, strict=True))
+
+
+def _carry_forwards(graph: ir.Graph, placement: Placement) -> None:
+    """Carry on in integers what an integer node has written so, for another reader.
+
+    ONNX Runtime 1.32 does not load a graph of opset 21 or later in which a pair of int8 is followed by such a node
+    without one: it makes a pair of its own, with output_dtype INT8 and a zero point of uint8.
+    """
+    for node in graph:
+        is_carried = KINDS.get(node.op_type) is Kind.CARRIED and node.domain in ("", "ai.onnx")
+        if not is_carried or node in placement.nodes or node_name(node) in placement.asked_float:
+            continue
+        if _is_written_in_integers(node.inputs[0], placement) and not _place_carried(node, placement):
+            placement.kept_float.pop(node_name(node), None)
+
+
+def _is_written_in_integers(value: ir.Value | None, placement: Placement) -> bool:
+    producer = value.producer() if value is not None else None
+    while producer in placement.clamps and producer.inputs[0] is not None:
+        producer = producer.inputs[0].producer()
+    return value is not None and value.name in placement.tensors and producer in placement.nodes
 
 
 def _carry_backwards(graph: ir.Graph, placement: Placement) -> None:

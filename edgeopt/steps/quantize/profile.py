@@ -149,7 +149,7 @@ class _Search:
         """Connected nodes that take longer in int8, with the reason of each; the largest gain first."""
         gains = {
             name: in_int8[name] - in_float[name]
-            for name in self._allowed()
+            for name in self._allowed() & in_integers(self._best.graph)
             if name in in_int8 and name in in_float and in_int8[name] - in_float[name] > _TICK_SECONDS
         }
         least = _LEAST_GAIN * sum(in_int8.values())
@@ -157,17 +157,17 @@ class _Search:
         found.sort(key=lambda region: -sum(gains[name] for name in region))
         return [{name: _reason(in_int8[name], in_float[name]) for name in region} for region in found]
 
-    def _allowed(self) -> list[str]:
+    def _allowed(self) -> set[str]:
         """Nodes that may go float: all of them, or those whose weights hardly count in the size."""
         weights = _weight_bytes(self._folded.graph)
         if self._prefer == "latency":
-            return [name for name in weights if name not in self._keep]
+            return set(weights) - set(self._keep)
         room = _FLOAT_WEIGHTS * sum(weights.values()) - sum(weights[name] for name in self._keep)
-        allowed = []
+        allowed = set()
         for name in sorted(weights, key=weights.__getitem__):
             room -= weights[name]
             if room >= 0 and name not in self._keep:
-                allowed.append(name)
+                allowed.add(name)
         return allowed
 
     def _race(self, *models: onnx.ModelProto) -> Race:
@@ -180,6 +180,24 @@ class _Search:
 
     def _has_time(self) -> bool:
         return time.perf_counter() < self._end
+
+
+def in_integers(graph: onnx.GraphProto) -> set[str]:
+    """Names of the nodes that read dequantized weights, or without weights a tensor dequantized by one scale.
+
+    A float node behind a pair reads it by a scale per channel (`shield.py`).
+    """
+    lengths = {tensor.name: int(np.prod(tensor.dims, dtype=np.int64)) for tensor in graph.initializer}
+    scales = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "DequantizeLinear"}
+    stored = {node.output[0] for node in graph.node if node.output[0] in scales and node.input[0] in lengths}
+    found = set()
+    for node in graph.node:
+        read = [name for name in node.input if name in scales]
+        weights = [name for name in read if name in stored]
+        is_weighted = node.op_type in ("Conv", "ConvTranspose", "Gemm")
+        if weights or (not is_weighted and read and lengths.get(scales[read[0]]) == 1):
+            found.add(node.name or node.output[0])
+    return found
 
 
 def _connected(graph: onnx.GraphProto, names: Mapping[str, float]) -> list[list[str]]:

@@ -53,7 +53,7 @@ def in_units(moments: Moments) -> tuple[NDArray[np.float32], NDArray[np.float64]
     second = moments.second.reshape(-1, *moments.second.shape[2:])
     level = np.trace(second, axis1=1, axis2=2, dtype=np.float64) / second.shape[1]
     unit = np.where(level > 0, level, 1.0)
-    return (second / unit[:, np.newaxis, np.newaxis]).astype(np.float32), unit
+    return np.asarray(second / unit[:, np.newaxis, np.newaxis].astype(np.float32), dtype=np.float32), unit
 
 
 def least_of(matrix: Matrix, scale: Matrix, moments: Moments, *choices: Integers) -> Integers:

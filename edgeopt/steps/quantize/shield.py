@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeopt.graph.rewrite.values import constant_array, lengths, new_constant, only_reader
+from edgeopt.graph.rewrite.values import constant_array, lengths, new_constant, only_reader, put_before
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -18,6 +18,9 @@ _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
 _FUSED = frozenset({"Add", "Mul", "Concat", "Softmax", "MatMul"})
 # These too, and there a scale per channel is an error at the load of the model.
 _FUSED_ALWAYS = frozenset({"AveragePool"})
+# It moves a DequantizeLinear with one scale behind these, whatever reads them, with a pair of its own before it. Of
+# int8 and at opset 21 or later that pair is not valid, and the model does not load.
+_PASSED = frozenset({"MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Transpose"})
 
 
 def shield_float_nodes(graph: ir.Graph, integer_nodes: Collection[ir.Node]) -> None:
@@ -39,11 +42,13 @@ def shield_float_nodes(graph: ir.Graph, integer_nodes: Collection[ir.Node]) -> N
             continue
         data = node.inputs[0]
         before = data.producer() if data is not None else None
-        if data is None or before is None or before.op_type != "DequantizeLinear":
+        if data is None or before is None or before.op_type != "DequantizeLinear" or len(before.inputs) < 3:
             continue
-        if not _is_quantized_again(node.outputs[0]):
+        if node.op_type in _PASSED:
+            _dequantize_per_channel(graph, node, data, before)
+        elif not _is_quantized_again(node.outputs[0]):
             continue
-        if node.op_type in _WEIGHTED | _FUSED:
+        elif node.op_type in _WEIGHTED | _FUSED:
             _dequantize_per_channel(graph, node, data, before)
         elif node.op_type in _FUSED_ALWAYS:
             _part_by_clip(graph, node, data)
@@ -72,7 +77,7 @@ def _dequantize_per_channel(graph: ir.Graph, node: ir.Node, data: ir.Value, befo
     name = f"{node.name or node.outputs[0].name}_DequantizeLinear_per_channel"
     own = ir.node("DequantizeLinear", [before.inputs[0], *parameters], {"axis": 1}, name=name)
     own.outputs[0].name, own.outputs[0].type, own.outputs[0].shape = f"{name}_output", data.type, data.shape
-    graph.insert_before(node, own)
+    put_before(graph, node, own)
     for index, given in enumerate(node.inputs):
         if given is data:
             node.replace_input_with(index, own.outputs[0])
@@ -101,5 +106,5 @@ def _part_by_clip(graph: ir.Graph, node: ir.Node, data: ir.Value) -> None:
     lowest = new_constant(graph, f"{name}_min", np.float32(np.finfo(np.float32).min))
     clip = ir.node("Clip", [data, lowest], name=name)
     clip.outputs[0].name, clip.outputs[0].type, clip.outputs[0].shape = f"{name}_output", data.type, data.shape
-    graph.insert_before(node, clip)
+    put_before(graph, node, clip)
     node.replace_input_with(0, clip.outputs[0])

@@ -12,12 +12,13 @@ from edgeopt.steps.quantize.kinds import KINDS, Kind, group_of, result_of
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-# A convolution over few channels that sums fewer products than this per result is faster in float on x86: with 3
-# channels, 3x3 and 5x5 kernels run at 0.4 to 1.05x in int8, 7x7 at 0.97 to 1.3x (docs/results/thin-convolutions.md).
+# A convolution over few channels that sums fewer products than this per result is faster in float on x86: over 3
+# channels, a small network with a 3x3 or 5x5 stem in int8 runs at 0.5 to 0.9x of what it does with the stem in float,
+# with a 7x7 stem at 1.3x and more (docs/results/layers-in-int8.md).
 _THIN_TERMS = 128
-# The integer AveragePool takes 8 ns per value that it writes: 0.42 ms for 3x3 windows on 28 x 28 x 64 values, where the
-# float one takes 0.02 ms with the rounding around it (host, one x86-64 thread, 1.32). To few positions it pays.
-_POOLED_POSITIONS = 4
+# The integer AveragePool is slow: a small network with one over 3x3 windows on 28 x 28 x 64 values takes 238 us, and
+# 48 us with the pool in float and the rounding around it. To one position it pays (docs/results/layers-in-int8.md).
+POOLED_POSITIONS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +30,13 @@ class Rules:
         narrow_channels: Depthwise convolutions of at most this many channels whose input is a float convolution's.
         small_products: Products of two activations whose result has fewer rows or columns than this, or an unknown
             number.
+        pooled_positions: Averages of windows at more positions than this, or an unknown number.
     """
 
     thin_channels: int = 0
     narrow_channels: int = 0
     small_products: int = 0
+    pooled_positions: float = POOLED_POSITIONS
 
 
 def thin_reason(node: ir.Node, weight: ir.Value, rules: Rules) -> str:
@@ -79,9 +82,9 @@ def product_reason(node: ir.Node, rules: Rules) -> str:
     return f"its result ({size}) is too small for a product of activations to pay in int8"
 
 
-def pooling_reason(node: ir.Node) -> str:
+def pooling_reason(node: ir.Node, rules: Rules) -> str:
     """Why an average of windows stays float; empty where it does not."""
-    is_slow = node.op_type == "AveragePool" and _positions(node.outputs[0]) > _POOLED_POSITIONS
+    is_slow = node.op_type == "AveragePool" and _positions(node.outputs[0]) > rules.pooled_positions
     return "the integer kernel pools slower than the float one" if is_slow else ""
 
 

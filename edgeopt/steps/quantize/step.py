@@ -41,6 +41,7 @@ _READ_BY: dict[str, tuple[str, ...]] = {
     "rounding": (*STATIC, "int4-weights"),
     "bias_correction": STATIC,
     "measured": STATIC,
+    "statistics": STATIC,
     "prefer": get_args(SchemeName),
     "block_size": ("int4-weights",),
     "io": ("fp16",),
@@ -67,6 +68,8 @@ class Quantize:
         keep_float: Names of nodes that stay float.
         measured: Whether nodes that are slower in int8 on this machine are found by running them, and stay float.
         prefer: What stays float by measurement: under `size` nodes whose weights hardly count, under `latency` all.
+        statistics: Folder that statistics of activations are taken from, where they were gathered before from the same
+            model and samples, and kept in; empty for neither.
         block_size: Weights that share a scale under int4-weights: 16, 32, 64, 128 or 256.
         io: Type of float inputs and outputs under fp16.
     """
@@ -84,6 +87,7 @@ class Quantize:
     keep_float: tuple[str, ...] = ()
     measured: bool = False
     prefer: Prefer = "size"
+    statistics: str = ""
     block_size: int = 32
     io: IoType = "float32"
 
@@ -112,6 +116,8 @@ class Quantize:
                     f"`{option}` of quantize is `{getattr(self, option)}`",
                     hint="write true or false, or leave it out: then it is tried",
                 )
+        if not isinstance(self.statistics, str):
+            raise InputError(f"`statistics` of quantize is `{self.statistics}`", hint="name a folder")
         if not isinstance(self.target, str):
             raise InputError(f"`target` of quantize is `{self.target}`", hint="name one of `edgeopt targets list`")
         if self.measured and self.target != HOST:
@@ -171,6 +177,7 @@ class Quantize:
             keep_float=kept,
             measures=self.measured,
             prefer=self.prefer,
+            statistics=Path(self.statistics) if self.statistics else None,
         )
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:

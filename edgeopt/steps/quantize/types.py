@@ -51,9 +51,9 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 # which saturates at 16 bits unless weights keep 7 bits (255 * 64 * 2 < 2**15); ARM kernels (SMULL, SDOT) are signed.
 # Measured on one x86 core with VNNI: int8 activations run ResNet8 at 0.79x of fp32, uint8 ones at 1.76x.
 #
-# What stays float on x86 (docs/adr/0005, docs/results/thin-convolutions.md), on ARM not measured and so in int8 there:
+# What stays float on x86 (docs/adr/0005, docs/results/layers-in-int8.md), on ARM not measured and so in int8 there:
 # a convolution over the 1 to 3 channels of an image or a spectrogram fills too little of an integer dot product;
-# a depthwise one of few channels runs at 0.1 to 0.6x, and costs no rounding more where its input is float anyway;
+# a depthwise one of few channels is several times as slow, and costs no rounding more where its input is float anyway;
 # a product of activations has to pack its second factor at every call, which eats what integers save below 128 rows.
 _X86_THIN_CHANNELS = 3
 _X86_NARROW_CHANNELS = 64

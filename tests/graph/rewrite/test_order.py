@@ -34,6 +34,17 @@ def test_shapes_are_inferred_without_the_data_of_large_constants(small_models: A
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(model.graph.initializer[0]), weight)
 
 
+def test_nodes_without_a_name_get_that_of_their_output(small_models: Any) -> None:
+    import onnx_ir as ir
+
+    model = small_models.mlp()
+    model.graph.node[0].name = "active"
+    intermediate = ir.serde.deserialize_model(model)
+    rewrite_for_integers(intermediate)
+
+    assert [node.name for node in intermediate.graph] == ["active", "active_1", "scores"]
+
+
 def test_dead_nodes_and_constants_go(small_models: Any) -> None:
     import onnx_ir as ir
 

@@ -175,3 +175,61 @@ def single_layer(small_models: Any) -> Callable[..., Layer]:
         return Layer(model, node, data)
 
     return build
+
+
+@dataclass(frozen=True)
+class ChannelsSeen:
+    """Statistics per channel of one tensor, (channel,) each."""
+
+    low: Any
+    high: Any
+    mean: Any
+
+
+@pytest.fixture
+def channels_of(outputs_of: Callable[..., Any]) -> Callable[..., dict[str, ChannelsSeen]]:
+    """Statistics per channel of tensors (name -> axis of channels) while a model in memory runs on feeds."""
+
+    def observe(model: Any, tensors: dict[str, int], feeds: Any) -> dict[str, ChannelsSeen]:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        known = {value.name for value in (*copy.graph.output, *copy.graph.input)}
+        added = [onnx.helper.make_tensor_value_info(name, 1, None) for name in tensors if name not in known]
+        copy.graph.output.extend(added)
+        found = {**feeds, **outputs_of(copy, feeds)}
+        seen = {}
+        for name, axis in tensors.items():
+            others = tuple(index for index in range(found[name].ndim) if index != axis)
+            seen[name] = ChannelsSeen(*(getattr(found[name], how)(axis=others) for how in ("min", "max", "mean")))
+        return seen
+
+    return observe
+
+
+@pytest.fixture
+def rewritten() -> Callable[..., tuple[Any, Any]]:
+    """A model in memory after a rewrite of its graph, and what the rewrite gave."""
+
+    def rewrite(model: Any, change: Callable[[Any], Any]) -> tuple[Any, Any]:
+        import onnx_ir as ir
+
+        inner = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(model, data_prop=True))
+        given = change(inner.graph)
+        result = ir.serde.serialize_model(inner)
+        onnx.checker.check_model(result)
+        return result, given
+
+    return rewrite
+
+
+@pytest.fixture
+def require_same(outputs_of: Callable[..., Any]) -> Callable[..., None]:
+    """Asserts that two models give the same on feeds, up to rounding."""
+
+    def check(model: Any, result: Any, feeds: Any) -> None:
+        before, after = outputs_of(model, feeds), outputs_of(result, feeds)
+        assert list(before) == list(after)
+        for name, expected in before.items():
+            np.testing.assert_allclose(after[name], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+    return check

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeopt.errors import InputError
-from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale, window_of
+from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, window_of
 from edgeopt.steps.quantize.moments import second_moments
 
 # operator, weight, sample, attributes
@@ -144,13 +144,6 @@ def test_a_wide_layer_keeps_the_products_within_blocks_of_its_channels(layer, ca
     assert cut.second[:, 0] == pytest.approx(full.second[:, 0, :half, :half], rel=1e-5, abs=1e-6)
     assert cut.second[:, 1] == pytest.approx(full.second[:, 0, half:, half:], rel=1e-5, abs=1e-6)
     assert np.array_equal(cut.mean, full.mean)
-
-
-def test_one_scale_per_channel_or_one_for_all_meets_the_matrix(layer):
-    node = layer("grouped").node
-
-    assert layer_scale(node, np.arange(6))[:, :, 0].tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert layer_scale(node, np.float32(2)).shape == (1, 1, 1)
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])

@@ -7,7 +7,12 @@ import pytest
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
-from edgeopt.steps.quantize.observation_file import observation_key, read_observations, write_observations
+from edgeopt.steps.quantize.observation_file import (
+    KeptObservations,
+    observation_key,
+    read_observations,
+    write_observations,
+)
 from edgeopt.steps.quantize.observe import observe
 
 ASKED = {"histograms": True, "channels": {"hidden": 1, "x": 1}}
@@ -79,3 +84,39 @@ def test_a_file_that_is_missing_or_damaged_is_said_so(path, key):
     np.savez(path, header=np.array("{}"))
     with pytest.raises(InputError, match="holds no observations that can be read"):
         read_observations(path, key)
+
+
+def test_what_a_folder_keeps_needs_no_second_pass_and_other_samples_need_one(small_models, tmp_path):
+    kept, passes = KeptObservations(folder=tmp_path / "new" / "folder"), []
+
+    def look(seed):
+        return kept.observe(
+            small_models.mlp(), ["hidden", "x"], samples(seed), progress=lambda done, _: passes.append(done), **ASKED
+        )
+
+    first = look(0)
+    assert passes.pop() == 9
+
+    passes.clear()
+    assert look(0) == first
+    assert passes == []
+    assert look(1) != first
+    assert passes.pop() == 9
+    assert len(list(kept.folder.iterdir())) == 2
+
+
+def test_a_damaged_file_in_the_folder_is_named(small_models, tmp_path):
+    kept = KeptObservations(folder=tmp_path)
+    kept.observe(small_models.mlp(), ["x"], samples())
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"")
+
+    with pytest.raises(InputError, match=path.name):
+        kept.observe(small_models.mlp(), ["x"], samples())
+
+
+def test_a_folder_that_cannot_be_made_is_refused(small_models, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(InputError, match="for statistics cannot be made"):
+        KeptObservations(folder=tmp_path / "file" / "folder").observe(small_models.mlp(), ["x"], samples())

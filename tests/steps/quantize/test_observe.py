@@ -185,9 +185,12 @@ def test_overflow_is_named_whatever_is_observed(small_models, samples, options):
         observe(small_models.mlp(), ["hidden"] if "histograms" in options else [], dataset(x=largest), **options)
 
 
-def test_channels_of_a_tensor_of_unknown_shape_are_refused(small_models, samples):
-    with pytest.raises(InputError, match="tensor `absent` has no axes, or their number is not known"):
-        observe(small_models.mlp(), [], dataset(x=samples), channels={"absent": 1})
+@pytest.mark.parametrize(
+    ("name", "axis", "told"), [("absent", 1, "an unknown number of axes"), ("x", 2, "2 axes"), ("x", -3, "2 axes")]
+)
+def test_channels_on_an_axis_that_a_tensor_lacks_are_refused(small_models, samples, name, axis, told):
+    with pytest.raises(InputError, match=f"tensor `{name}` has {told}; channels were expected on axis `{axis}`"):
+        observe(small_models.mlp(), [], dataset(x=samples), channels={name: axis})
 
 
 def test_nothing_asked_is_nothing_seen(small_models, samples):

@@ -229,7 +229,7 @@ def test_a_chain_of_carriers_before_the_first_convolution_is_followed_to_its_sta
     assert found.kept_float == {}
 
 
-def test_a_carrier_beside_a_later_integer_node_carries_integers_too(net, place_model):
+def test_a_carrier_of_floats_beside_an_integer_node_carries_what_it_reads_unrounded(net, place_model):
     found = place_model(
         net(
             [node("Transpose", ["x"], ["y"], name="carrier", perm=[0, 2, 3, 1]), conv("x", "z")],
@@ -238,9 +238,36 @@ def test_a_carrier_beside_a_later_integer_node_carries_integers_too(net, place_m
         )
     )
 
-    assert names(found.nodes) == ["conv", "carrier"]
-    assert found.root("y") == "x"
+    assert names(found.nodes) == ["conv"]
+    assert found.kept_float == {"carrier": "its input is float"}
+
+
+def test_a_carrier_of_what_is_written_in_integers_for_another_reader_carries_integers_too(net, place_model):
+    nodes = [
+        node("Gemm", ["x", "w"], ["a"], name="first"),
+        node("Gemm", ["a", "w"], ["z"], name="second"),
+        node("Unsqueeze", ["a", "axes"], ["y"], name="carrier"),
+    ]
+
+    found = place_model(net(nodes, outputs=("y", "z"), shape=(4,), w=constant(4, 4), axes=np.array([1])))
+
+    assert names(found.nodes) == ["first", "second", "carrier"]
+    assert found.root("y") == "a"
     assert found.kept_float == {}
+
+
+def test_a_carrier_beside_a_chain_of_carriers_carries_integers_too(net, place_model):
+    nodes = [
+        node("Relu", ["x"], ["r"], name="relu"),
+        node("MaxPool", ["r"], ["y"], name="beside", kernel_shape=[2, 2]),
+        node("Flatten", ["r"], ["f"], name="flatten"),
+        node("Gemm", ["f", "d"], ["z"], name="gemm"),
+    ]
+
+    found = place_model(net(nodes, outputs=("y", "z"), d=constant(256, 3)))
+
+    assert names(found.nodes) == ["gemm", "flatten", "beside"]
+    assert {name: found.root(name) for name in found.tensors} == {"f": "r", "r": "r", "y": "r"}
 
 
 def test_positions_of_a_maxpool_get_no_scale(net, place_model):
@@ -430,8 +457,8 @@ def test_a_pool_of_floats_stays_float_also_before_an_integer_node(net, place_mod
     assert list(found.tensors) == ["m", "y"]
 
 
-@pytest.mark.parametrize(("kernel", "is_kept"), [([8, 8], False), ([4, 4], False), ([2, 2], True)])
-def test_an_average_of_windows_stays_float_unless_they_are_few(net, place_model, kernel, is_kept):
+@pytest.mark.parametrize(("kernel", "is_kept"), [([8, 8], False), ([4, 4], True), ([2, 2], True)])
+def test_an_average_of_windows_stays_float_unless_there_is_one(net, place_model, kernel, is_kept):
     pool = node("AveragePool", ["c"], ["y"], name="pool", kernel_shape=kernel, strides=kernel)
 
     kept = place_model(net([conv("x", "c"), pool], w=W)).kept_float

@@ -10,7 +10,7 @@ from onnx import helper
 
 from edgeopt.core.measurement import Origin
 from edgeopt.graph.rewrite.order import with_shapes
-from edgeopt.steps.quantize.profile import float_where_slower
+from edgeopt.steps.quantize.profile import float_where_slower, in_integers
 
 node = helper.make_node
 
@@ -77,6 +77,14 @@ def test_where_no_int8_placement_wins_it_is_said(small_models: Any, int8_of: Any
     found = float_where_slower(model, lambda keep: int8_of(model, feeds, keep), feeds, budget_seconds=1.0)
 
     assert not found.is_faster
+
+
+def test_only_nodes_that_run_on_integers_are_taken_for_such(planted: Any, int8_of: Any) -> None:
+    """What is float already is not named as slower in int8, however the clock has it."""
+    assert in_integers(int8_of(planted, FEEDS).graph) >= {"wide", "depthwise", "narrow", "pool"}
+    kept = in_integers(int8_of(planted, FEEDS, {"wide": "asked", "depthwise": "asked"}).graph)
+    assert {"narrow", "pool"} <= kept
+    assert kept.isdisjoint({"wide", "depthwise"})
 
 
 def test_without_time_nothing_is_tried(planted: Any, int8_of: Any) -> None:

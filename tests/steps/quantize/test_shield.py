@@ -9,7 +9,9 @@ import onnx
 import pytest
 from onnx import helper
 
+from edgeopt.core.dataset import Dataset
 from edgeopt.graph.rewrite.order import with_shapes
+from edgeopt.steps.quantize.step import Quantize
 
 node = helper.make_node
 
@@ -121,3 +123,34 @@ def test_integer_nodes_are_not_touched(small_models, int8_of):
     made = int8_of(with_shapes(small_models.conv()), {"image": FEEDS["x"][:, :3]})
 
     assert not [tensor.name for tensor in made.graph.initializer if "per_channel" in tensor.name]
+
+
+CARRIERS = {
+    "Reshape": (["s"], {"s": np.array([0, -1])}, {}),
+    "Slice": (["s", "e"], {"s": np.array([0]), "e": np.array([1])}, {}),
+    "Unsqueeze": (["s"], {"s": np.array([1])}, {}),
+    "MaxPool": ([], {}, {"kernel_shape": [2, 2]}),
+    "Transpose": ([], {}, {"perm": [0, 2, 3, 1]}),
+}
+
+
+@pytest.mark.parametrize("operator", CARRIERS)
+def test_a_model_with_a_carrier_kept_float_loads_at_opset_21(small_models, save_model, operator):
+    """Of int8, as on ARM; uint8 loads anyway."""
+    import onnxruntime
+
+    inputs, constants, attributes = CARRIERS[operator]
+    nodes = [
+        node("Conv", ["x", "w"], ["c"], name="conv", pads=[1] * 4),
+        node(operator, ["c", *inputs], ["y"], name="kept", **attributes),
+    ]
+    rank = {"Reshape": 2, "Unsqueeze": 5}.get(operator, 4)
+    values = [small_models.value("x", "batch", 4, 8, 8)], [small_models.value("y", *[f"y{i}" for i in range(rank)])]
+    arrays = small_models.constants(w=normal(4, 4, 3, 3), **constants)
+    source = save_model(small_models.model(nodes, *values, arrays, opset=21, ir=10))
+    samples = Dataset(inputs=FEEDS, source="normal samples", indices=np.arange(3))
+    output = source.with_name("int8.onnx")
+    Quantize(target="rpi4", keep_float=("kept",)).apply(source, output, samples)
+
+    onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
+    assert "kept" in {found.name for found in onnx.load(output).graph.node}

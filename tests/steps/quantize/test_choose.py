@@ -1,0 +1,70 @@
+"""Corrections are decided stage by stage, and kept only where trials come out better."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeopt.steps.quantize.choose import SMALLEST_GAIN_DB, Choice, Wishes, choose
+
+RANGES = [{"range": "percentile"}, {"range": "entropy"}, {"range": "mse"}]
+
+
+def test_of_a_stage_the_best_alternative_is_kept_and_the_next_stage_builds_on_it() -> None:
+    scores = {("minmax", "nearest"): 30.0, ("mse", "nearest"): 33.0, ("entropy", "nearest"): 32.0}
+    scores |= {("percentile", "nearest"): 20.0, ("mse", "gptq"): 36.0}
+
+    best, tried = choose(
+        Choice(), [RANGES, [{"rounding": "gptq"}]], lambda choice: scores[(choice.range, choice.rounding)]
+    )
+
+    assert best == Choice(range="mse", rounding="gptq")
+    assert [(one.change, one.is_kept) for one in tried] == [
+        ({"range": "percentile"}, False),
+        ({"range": "entropy"}, False),
+        ({"range": "mse"}, True),
+        ({"rounding": "gptq"}, True),
+    ]
+    assert [one.before_db for one in tried] == [30.0, 30.0, 30.0, 33.0]
+
+
+def test_a_gain_within_the_noise_of_trials_is_not_kept() -> None:
+    best, tried = choose(
+        Choice(), [[{"rounding": "gptq"}]], lambda choice: 30.0 + (choice.rounding == "gptq") * SMALLEST_GAIN_DB
+    )
+
+    assert best == Choice()
+    assert not tried[0].is_kept
+
+
+@given(st.data())
+def test_the_choice_never_scores_below_its_start(data: st.DataObject) -> None:
+    stages = Wishes().stages(can_equalize=True, can_smooth=True, can_clip_weights=True)
+    scores: dict[Choice, float] = {}
+
+    def score(choice: Choice) -> float:
+        return scores.setdefault(choice, data.draw(st.floats(-50, 100)))
+
+    best, tried = choose(Choice(), stages, score)
+
+    assert scores[best] >= scores[Choice()]
+    assert len(tried) == sum(map(len, stages))
+    assert sum(one.is_kept for one in tried) == sum(
+        getattr(best, field) != getattr(Choice(), field) for field in Choice.__dataclass_fields__
+    )
+
+
+def test_what_the_user_fixed_is_never_tried() -> None:
+    wishes = Wishes(equalize=False, smooth=True, range="mse", weight_range="mse", rounding="adaround")
+
+    start = wishes.start(per_channel=True, has_trial=True)
+    stages = wishes.stages(can_equalize=True, can_smooth=True, can_clip_weights=True)
+
+    assert start == Choice(equalize=False, smooth=True, range="mse", weight_range="mse", rounding="adaround")
+    assert stages == [[{"correct_bias": True}]]
+
+
+def test_without_samples_to_try_on_only_one_scale_per_weight_is_equalized() -> None:
+    assert Wishes().start(per_channel=True, has_trial=False) == Choice()
+    assert Wishes().start(per_channel=False, has_trial=False) == Choice(equalize=True)
+    assert Wishes(equalize=False).start(per_channel=False, has_trial=False) == Choice()
