@@ -31,6 +31,8 @@ class Sign:
     """Names itself as the model's producer; as external data where it shall lie in two files."""
 
     name: ClassVar[str] = "sign"
+    takes_data: ClassVar[bool] = True
+    needs_data: ClassVar[bool] = True
     producer: str = "me"
     is_external: bool = False
 

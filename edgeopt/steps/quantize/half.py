@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 IoType = Literal["float32", "float16"]
 _LARGEST = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL = float(np.finfo(np.float16).smallest_normal)
-# Weights are drawn around zero, so a few of millions are tiny and cost nothing; a tensor of them is another matter.
-_MOST_SUBNORMAL = 0.01
+# Weights lie around zero, so some are tiny and cost nothing beside the others; a tensor of them is another matter.
+_MOST_SUBNORMAL = 0.5
 _MOST_NAMED = 3
 
 
