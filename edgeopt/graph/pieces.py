@@ -78,10 +78,17 @@ def pieces(base: onnx.ModelProto, candidate: onnx.ModelProto, *, base_name: str,
 
     Raises:
         InputError: The candidate is not quantized, the base is, or they do not have the same inputs and outputs.
-        Unsupported: The candidate's format lets no quantizer be switched off.
+        Unsupported: The candidate's format lets no quantizer be switched off, or no output is float.
     """
+    import onnx
+
     _require_float_and_quantized(base, candidate, base_name, candidate_name)
     _require_same_ports(base, candidate, base_name, candidate_name)
+    if not any(kind == onnx.TensorProto.FLOAT for _, kind, _ in _ports(base, "output")):
+        raise Unsupported(
+            f"BASE `{base_name}` gives no float output, so no signal can be told from noise",
+            hint="let both models give their scores beside the classes that they choose",
+        )
     parts = take_apart(candidate, where=candidate_name)
     floats = float_model(_prepared(base, base_name), base)
     return _with_clamps(parts, counterparts(parts, floats), floats)

@@ -198,3 +198,15 @@ def test_dynamic_ranges_are_refused(small_models, save_model, tmp_path):
 
     with pytest.raises(Unsupported, match="takes the ranges of activations anew"):
         taken(small_models.dense(), onnx.load(tmp_path / "dynamic.onnx"))
+
+
+def test_models_without_a_float_output_are_refused(small_models, quantize_foreign, samples):
+    base = small_models.dense()
+    made = quantize_foreign(base, {"x": samples})
+    for model in (base, made):
+        model.graph.node.append(onnx.helper.make_node("ArgMax", ["scores"], ["class"], axis=1, keepdims=0))
+        del model.graph.output[:]
+        model.graph.output.append(small_models.value("class", "batch", dtype=onnx.TensorProto.INT64))
+
+    with pytest.raises(Unsupported, match="gives no float output"):
+        taken(base, made)
