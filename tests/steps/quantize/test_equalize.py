@@ -396,6 +396,8 @@ def test_planted_ranges_in_kws_come_back_to_27_db(shared_data: Path, quantize_mo
     mended, _ = equalized(model, feeds)
 
     data = Dataset(inputs=feeds, source="kws", indices=np.arange(200))
-    outputs = outputs_of(quantize_model(mended, data, per_channel=False, equalize=False, target="x86-64-vnni").model, held_back)
+    outputs = outputs_of(
+        quantize_model(mended, data, per_channel=False, equalize=False, target="x86-64-vnni").model, held_back
+    )
     expected = outputs_of(model, held_back)["probabilities"]
     assert decibels(expected, outputs["probabilities"]) >= 27.0
