@@ -114,7 +114,7 @@ def _low_bits(layer: Record, _model: Record) -> Iterator[Cause]:
     weight = layer["weight"]
     if weight and weight["bits"] <= THRESHOLDS["low_bits"].value and _loses(layer, "weights"):
         bits = weight["bits"]
-        mend = "`--rounding gptq`; a target with 8-bit weights" if bits == 7 else "`--rounding gptq`; `--max-drop 1pt`"
+        mend = "`--rounding gptq`; a target with 8-bit weights" if bits == 7 else "`--rounding gptq`; `--max-drop 1`"
         yield Cause("low_bits", f"its weights have {bits} bits", _named(f"{mend}; `--keep-float NODE`", layer))
 
 
@@ -185,7 +185,7 @@ def _sensitive(layer: Record, model: Record) -> Iterator[Cause]:
         return
     place = {0: "the first layer, ", len(model["layers"]) - 1: "the last layer, "}.get(layer["index"], "")
     text = f"{place}sensitive: {_share(layer['noise_share'])} of all noise at the output comes from it"
-    yield Cause("sensitive", text, _named("`--keep-float NODE`; `--max-drop 1pt`", layer))
+    yield Cause("sensitive", text, _named("`--keep-float NODE`; `--max-drop 1`", layer))
 
 
 _OF_WEIGHTS = (_bias_clipped, _zeroed_weights, _spread, _low_bits, _weights_clipped, _shifted)

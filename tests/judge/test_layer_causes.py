@@ -94,7 +94,7 @@ CASES = {
         "`--keep-float 'conv'`",
     ),
     "seven bits": ({"weight": {"bits": 7}, **BAD_WEIGHTS}, "low_bits", "7 bits", "a target with 8-bit weights"),
-    "four bits": ({"weight": {"bits": 4}, **BAD_WEIGHTS}, "low_bits", "4 bits", "`--rounding gptq`; `--max-drop 1pt`"),
+    "four bits": ({"weight": {"bits": 4}, **BAD_WEIGHTS}, "low_bits", "4 bits", "`--rounding gptq`; `--max-drop 1`"),
     "clipped weights": (
         {"weight": {"clipped_share": 0.01}, **BAD_WEIGHTS},
         "weights_clipped",
@@ -147,7 +147,7 @@ CASES = {
         "`--smooth`",
     ),
     "sensitive": ({"noise_share": 0.4}, "sensitive", "sensitive: 40 % of all noise", "`--keep-float 'conv'`"),
-    "first": ({"noise_share": 0.4, "index": 0}, "sensitive", "the first layer, sensitive", "`--max-drop 1pt`"),
+    "first": ({"noise_share": 0.4, "index": 0}, "sensitive", "the first layer, sensitive", "`--max-drop 1`"),
     "last": ({"noise_share": 0.4, "index": 2}, "sensitive", "the last layer, sensitive", "`--keep-float"),
 }
 

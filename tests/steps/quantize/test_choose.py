@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edgeopt.steps.quantize.choose import SMALLEST_GAIN_DB, Choice, Wishes, choose
 
+FIELDS = tuple(Choice.__dataclass_fields__)
 RANGES = [{"range": "percentile"}, {"range": "entropy"}, {"range": "mse"}]
 
 
@@ -49,9 +50,9 @@ def test_the_choice_never_scores_below_its_start(data: st.DataObject) -> None:
 
     assert scores[best] >= scores[Choice()]
     assert len(tried) == sum(map(len, stages))
-    assert sum(one.is_kept for one in tried) == sum(
-        getattr(best, field) != getattr(Choice(), field) for field in Choice.__dataclass_fields__
-    )
+    kept = {field: value for one in tried if one.is_kept for field, value in one.change.items()}
+    assert {field: getattr(best, field) for field in kept} == kept
+    assert all(getattr(best, field) == getattr(Choice(), field) for field in FIELDS if field not in kept)
 
 
 def test_what_the_user_fixed_is_never_tried() -> None:
@@ -61,7 +62,7 @@ def test_what_the_user_fixed_is_never_tried() -> None:
     stages = wishes.stages(can_equalize=True, can_smooth=True, can_clip_weights=True)
 
     assert start == Choice(equalize=False, smooth=True, range="mse", weight_range="mse", rounding="adaround")
-    assert stages == [[{"correct_bias": True}]]
+    assert stages == [[{"correct_bias": True}]]  # the only one left open
 
 
 def test_without_samples_to_try_on_only_one_scale_per_weight_is_equalized() -> None:
