@@ -95,7 +95,11 @@ class Half:
         )
 
     def _asked(self, model: onnx.ModelProto, source: Path) -> Mapping[str, str]:
-        return known_nodes(taken_apart(model, source=source).graph, self.keep_float) if self.keep_float else {}
+        if not self.keep_float:
+            return {}
+        for node in model.graph.node:  # the converter knows nodes by name alone, people by that of an output too
+            node.name = node.name or (node.output[0] if node.output[0] in self.keep_float else "")
+        return known_nodes(taken_apart(model, source=source).graph, self.keep_float)
 
     def _kernel_warnings(self) -> tuple[str, ...]:
         """What is said where the target computes in float32 all the same.

@@ -108,6 +108,18 @@ def test_a_node_that_the_user_keeps_float_has_float32_weights(small_models, half
     assert sqnr_of(made)["scores"] > 50
 
 
+def test_a_node_without_a_name_is_kept_float_by_its_output(small_models, half):
+    made = half(small_models.mlp(), keep_float=("scores",))
+
+    last = next(node for node in made.model.graph.node if node.name == "scores")
+    assert {made.constant(name).dtype for name in last.input[1:]} == {np.dtype(np.float32)}
+
+
+def test_a_node_to_keep_float_that_is_not_there_is_refused(small_models, half):
+    with pytest.raises(InputError, match="no node `qery`"):
+        half(small_models.attention(), keep_float=("qery",))
+
+
 def test_a_float16_model_is_refused(small_models, half):
     model = small_models.model(
         [helper.make_node("Mul", ["x", "factors"], ["y"])],
