@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeopt.core.dataset import CALIBRATION, CONFIRM, SELECT, Dataset, split_dataset
+from edgeopt.core.dataset import CALIBRATION, CONFIRM, SELECT, Dataset, sample_rows, split_dataset
 from edgeopt.errors import InputError
 
 
@@ -165,3 +165,22 @@ def test_rows_of_other_parts_are_never_drawn_or_judged(part: list[str], samples:
     assert set(split.calibration.part.tolist()) == {CALIBRATION}
     assert set(split.judged.part.tolist()) <= {CONFIRM}
     assert len(split.judged) == part.count(CONFIRM)
+
+
+def test_rows_are_sampled_by_seed_and_keep_the_shares_of_classes():
+    labels = np.repeat([0, 1], [75, 25])
+    data = Dataset(inputs={"x": np.arange(100)}, labels=labels, source="rows", indices=np.arange(100))
+
+    drawn, again, other = (sample_rows(data, samples=20, seed=seed) for seed in (0, 0, 1))
+
+    assert np.bincount(drawn.labels).tolist() == [15, 5]
+    assert drawn.indices.tolist() == again.indices.tolist()
+    assert drawn.indices.tolist() != other.indices.tolist()
+    assert len(sample_rows(data, samples=500, seed=0)) == 100
+
+
+def test_no_rows_to_sample_are_refused():
+    data = Dataset(inputs={"x": np.arange(3)}, source="rows", indices=np.arange(3))
+
+    with pytest.raises(InputError, match="`--samples 0`: it takes at least one sample"):
+        sample_rows(data, samples=0, seed=0)

@@ -78,3 +78,9 @@ def test_where_measurements_have_several_origins_none_is_guessed():
 )
 def test_what_a_record_lacks_is_left_out(command, record):
     assert headline({**MEASURED, "command": command, **record}) == {"verdict": None, "figures": []}
+
+
+def test_diagnose_has_the_signal_to_noise_of_its_candidate():
+    assert figures({"command": "diagnose", "candidate_sqnr_db": 20.5, "origin": "host"}) == [
+        ("sqnr", 20.5, "dB", "host")
+    ]
