@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgeopt.core.dataset import Array, Dataset
 from edgeopt.errors import InputError
 from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, runtime_errors
-from edgeopt.graph.save import as_source
+from edgeopt.graph.save import as_source, without_large_constants
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.doubts import calibration_failure
 from edgeopt.steps.quantize.observations import ChannelStatistics, Observations, TensorStatistics
@@ -134,7 +134,8 @@ def _ranks(model: onnx.ModelProto) -> dict[str, int]:
     """Number of axes of each tensor of the main graph, where inference can tell it."""
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True).graph
+    light = without_large_constants(model)  # a model above 2 GiB cannot be handed over with its data
+    graph = onnx.shape_inference.infer_shapes(light, strict_mode=False, data_prop=True).graph
     values = (*graph.input, *graph.value_info, *graph.output)
     return {
         value.name: len(value.type.tensor_type.shape.dim)

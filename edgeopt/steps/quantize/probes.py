@@ -80,7 +80,8 @@ class ExtremesProbe:
         """Take in the extremes of one batch; copies of samples change none."""
         low, high = (float(value.reshape(-1)[0]) + 0.0 for value in values)
         self.low, self.high = min(self.low, low), max(self.high, high)
-        return math.isfinite(low) and math.isfinite(high)
+        is_empty = low == math.inf and high == -math.inf  # a tensor without elements has no extremes
+        return is_empty or (math.isfinite(low) and math.isfinite(high))
 
     def statistics(self) -> TensorStatistics:
         """What was seen."""
