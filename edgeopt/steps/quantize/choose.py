@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from edgeopt.steps.quantize.trial import Score
+
 RangeMethod = Literal["minmax", "percentile", "entropy", "mse"]
 WeightRange = Literal["minmax", "mse"]
 Rounding = Literal["nearest", "gptq", "adaround"]
 
-# A gain below this is noise of the few samples held back.
+# A gain (`Score.gain_over`) below this is noise of the few samples held back.
 SMALLEST_GAIN_DB = 0.05
 
 
@@ -96,7 +98,7 @@ class Tried:
 
     Attributes:
         change: What it changes: field of `Choice` -> value.
-        before_db: Score (`Trial.score_db`) of the best before it.
+        before_db: Score (`Score.db`) of the best before it.
         after_db: Score with it.
         is_kept: Whether it was kept.
     """
@@ -119,28 +121,30 @@ class Tried:
 def choose(
     start: Choice,
     stages: Sequence[Sequence[dict[str, Any]]],
-    score: Callable[[Choice], float],
+    score: Callable[[Choice], Score],
 ) -> tuple[Choice, tuple[Tried, ...]]:
     """The best choice found from `start` by deciding stage after stage.
+
+    Of a stage's alternatives that are better than what held before it, the one with the best score is kept.
 
     Args:
         start: What holds before anything is tried.
         stages: Per stage the alternatives to what holds, each a change of fields of `Choice`.
-        score: Of a choice on held-back samples, in dB; higher is better.
+        score: Of a choice on held-back samples.
 
     Returns:
         The choice, and every alternative tried in order.
     """
-    best, best_db = start, score(start)
+    best, best_score = start, score(start)
     tried: list[Tried] = []
     for alternatives in stages:
-        base, base_db, kept = best, best_db, None
+        base, base_score, kept = best, best_score, None
         for change in alternatives:
             choice = replace(base, **change)
-            found = base_db if choice == base else score(choice)
-            if found > best_db + SMALLEST_GAIN_DB:
-                best, best_db, kept = choice, found, len(tried)
-            tried.append(Tried(change=change, before_db=base_db, after_db=found))
+            found = base_score if choice == base else score(choice)
+            if found.gain_over(base_score) > SMALLEST_GAIN_DB and found.db > best_score.db:
+                best, best_score, kept = choice, found, len(tried)
+            tried.append(Tried(change=change, before_db=base_score.db, after_db=found.db))
         if kept is not None:
             tried[kept] = replace(tried[kept], is_kept=True)
     return best, tuple(tried)

@@ -127,13 +127,13 @@ class Int4Weights:
         if parts.held_back is None or self.rounding == "gptq":
             return _Choice(model=rounded, rounding="gptq")
         trial = Trial(model, parts.held_back)
-        before, after = trial.score_db(nearest), trial.score_db(rounded)
-        is_kept = after > before + SMALLEST_GAIN_DB
+        before, after = trial.score(nearest), trial.score(rounded)
+        is_kept = after.gain_over(before) > SMALLEST_GAIN_DB
         return _Choice(
             model=rounded if is_kept else nearest,
             rounding="gptq" if is_kept else "nearest",
             held_back=len(parts.held_back),
-            tried=Tried(change={"rounding": "gptq"}, before_db=before, after_db=after, is_kept=is_kept),
+            tried=Tried(change={"rounding": "gptq"}, before_db=before.db, after_db=after.db, is_kept=is_kept),
         )
 
     def _facts(self, rounding: str) -> dict[str, Any]:

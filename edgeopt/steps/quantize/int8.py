@@ -19,7 +19,7 @@ from edgeopt.steps.quantize.doubts import calibration_doubts
 from edgeopt.steps.quantize.observation_file import KeptObservations
 from edgeopt.steps.quantize.profile import PlacementByMeasurement, Prefer, float_where_slower
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
-from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
+from edgeopt.steps.quantize.trial import Parts, Score, Trial, parts_of
 from edgeopt.steps.quantize.types import int8_types
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ class Int8Static:
             return start, ()
         trial = Trial(candidates.model, parts.held_back)
 
-        def score(one: Choice) -> float:
-            found = trial.score_db(candidates.build(one).model)
+        def score(one: Choice) -> Score:
+            found = trial.score(candidates.build(one).model)
             if work:
                 work.end_trial()
             return found

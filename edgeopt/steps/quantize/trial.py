@@ -49,6 +49,36 @@ def parts_of(data: Dataset) -> Parts:
     return Parts(fit=data.rows(fit), held_back=data.rows(held_back))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How well a candidate keeps the float model's answers on samples held back; means over the outputs of floats.
+
+    Attributes:
+        together_db: Signal to noise of all values together, 10 log10(sum x^2 / sum (x - x')^2): a few samples of large
+            error rule it.
+        samples_db: (sample,) that of each sample.
+    """
+
+    together_db: float
+    samples_db: NDArray[np.float64]
+
+    @property
+    def db(self) -> float:
+        """The mean of the two views, for people and to choose the best of several."""
+        return (self.together_db + float(self.samples_db.mean())) / 2
+
+    def gain_over(self, other: Score) -> float:
+        """What this is better by in both views, in dB: the smaller of the two gains.
+
+        The gain of the samples' mean counts less its standard error, so that few samples have to agree more.
+        """
+        if not np.isfinite(other.db) or not np.isfinite(self.db):
+            return 0.0 if self.db == other.db else self.db - other.db
+        gains = self.samples_db - other.samples_db
+        error = gains.std(ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else 0.0
+        return min(self.together_db - other.together_db, float(gains.mean() - error))
+
+
 class Trial:
     """Answers of the float model on held-back samples, to hold candidates against.
 
@@ -63,21 +93,23 @@ class Trial:
         self._outputs = _judged_outputs(model)
         self._expected = self._answers(model)
 
-    def score_db(self, candidate: onnx.ModelProto) -> float:
-        """How well the outputs are kept, in dB: the mean of two signal to noise ratios, over the outputs of floats.
+    def score(self, candidate: onnx.ModelProto) -> Score:
+        """How well a candidate keeps the float model's answers.
 
-        The one is that of all values together, 10 log10(sum x^2 / sum (x - x')^2), which a few samples of large error
-        can rule; the other the mean over samples of each one's own. Not a number anywhere gives minus infinity.
+        Integer outputs do not count. Not a number anywhere gives minus infinity.
 
         Raises:
             InputError: The candidate does not run.
         """
-        figures = []
+        together, apart = [], []
         for expected, given in zip(self._expected, self._answers(candidate), strict=True):
             if expected.dtype.kind == "f":
                 signal, noise = _powers(expected, given)
-                figures.append((_ratio_db(signal.sum(), noise.sum()) + float(np.mean(_ratio_db(signal, noise)))) / 2)
-        return float(np.mean(figures)) if figures else _IDENTICAL_DB
+                together.append(float(_ratio_db(signal.sum(), noise.sum())))
+                apart.append(_ratio_db(signal, noise))
+        if not together:
+            return Score(together_db=_IDENTICAL_DB, samples_db=np.full(len(self._data), _IDENTICAL_DB))
+        return Score(together_db=float(np.mean(together)), samples_db=np.mean(apart, axis=0))
 
     def _answers(self, model: onnx.ModelProto) -> list[NDArray[Any]]:
         session = _session(model, self._outputs)

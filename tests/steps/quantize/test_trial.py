@@ -51,9 +51,9 @@ def test_the_model_itself_scores_what_float32_resolves_and_a_worse_one_less(smal
     model = small_models.mlp()
     trial = Trial(model, dataset(20, x=(3,)))
 
-    close, far = trial.score_db(noisy(model, 1.001)), trial.score_db(noisy(model, 1.1))
+    close, far = trial.score(noisy(model, 1.001)).db, trial.score(noisy(model, 1.1)).db
 
-    assert trial.score_db(model) == 150.0
+    assert trial.score(model).db == 150.0
     assert 150 > close > far
     assert close - far == pytest.approx(40, abs=4)
 
@@ -64,8 +64,8 @@ def test_a_fixed_batch_is_filled_and_its_copies_do_not_count(small_models: Any) 
     free = small_models.conv()
     data = dataset(5, **{model.graph.input[0].name: shape[1:]})
 
-    assert Trial(model, data).score_db(noisy(model, 1.01)) == pytest.approx(
-        Trial(free, data).score_db(noisy(free, 1.01)), abs=1e-3
+    assert Trial(model, data).score(noisy(model, 1.01)).db == pytest.approx(
+        Trial(free, data).score(noisy(free, 1.01)).db, abs=1e-3
     )
 
 
@@ -80,15 +80,15 @@ def test_probabilities_are_judged_by_what_the_softmax_reads(small_models: Any) -
     )
     data = dataset(16, x=(3,))
 
-    assert Trial(squashed, data).score_db(noisy(squashed, 1.01)) == pytest.approx(
-        Trial(logits, data).score_db(noisy(logits, 1.01)), abs=1e-3
+    assert Trial(squashed, data).score(noisy(squashed, 1.01)).db == pytest.approx(
+        Trial(logits, data).score(noisy(logits, 1.01)).db, abs=1e-3
     )
 
 
 def test_a_candidate_that_gives_no_number_scores_minus_infinity(small_models: Any) -> None:
     model = small_models.mlp()
 
-    assert Trial(model, dataset(8, x=(3,))).score_db(noisy(model, np.nan)) == -np.inf
+    assert Trial(model, dataset(8, x=(3,))).score(noisy(model, np.nan)).db == -np.inf
 
 
 def test_outputs_of_integers_do_not_count(small_models: Any) -> None:
@@ -98,4 +98,4 @@ def test_outputs_of_integers_do_not_count(small_models: Any) -> None:
         [node], [value("x", "batch", 3)], [value("best", "batch", 1, dtype=TensorProto.INT64)], []
     )
 
-    assert Trial(model, dataset(8, x=(3,))).score_db(model) == 150.0
+    assert Trial(model, dataset(8, x=(3,))).score(model).db == 150.0
