@@ -29,6 +29,7 @@ from edgeopt.measure.predictions import predict
 from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact, require_host, runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report, counter, silent
+from edgeopt.workflow.sizes import size_measurement
 
 _CUSTOM_RESAMPLES = 200
 
@@ -166,11 +167,6 @@ def _answers(made: Predictions, cluster: str) -> Answers:
     assert made.labels is not None
     clusters = cluster_numbers(made.columns, cluster) if cluster else None
     return answers_from_scores(made.scores, made.labels, clusters=clusters)
-
-
-def size_measurement(artifact: Artifact) -> Measurement:
-    """The size of a model's file for the record."""
-    return single_value("size", artifact.size_bytes, artifact=artifact.sha256, unit="B", origin=Origin.HOST)
 
 
 def metric_measurements(

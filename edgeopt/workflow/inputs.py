@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.config import CONFIG_NAME, load_config
 from edgeopt.core.dataset import CONFIRM, Dataset
 from edgeopt.core.overlap import require_disjoint_parts
 from edgeopt.core.profiles import load_target
@@ -39,6 +38,8 @@ def model_artifact(model: Named) -> Artifact:
 
 def models_or_default(models: Sequence[Named]) -> tuple[Path, ...]:
     """`models`; without any, that of ./edgeopt.toml, else the bundled one."""
+    from edgeopt.core.config import CONFIG_NAME, load_config  # with pydantic, which costs 50 ms
+
     if models:
         return tuple(Path(model) for model in models)
     config = Path(CONFIG_NAME)

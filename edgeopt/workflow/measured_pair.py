@@ -25,10 +25,11 @@ from edgeopt.measure.latency import Plan
 from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import second_plan, time_by_turns, time_once
 from edgeopt.workflow.demands import require
-from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of, size_measurement
+from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of
 from edgeopt.workflow.inputs import runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report
+from edgeopt.workflow.sizes import size_measurement
 
 _TIMED = ("latency", "memory", "load")
 

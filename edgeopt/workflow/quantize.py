@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.artifact import Artifact
 from edgeopt.core.dataset import Dataset, Split, judged_alone, no_samples, split_dataset
@@ -21,21 +21,21 @@ from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import GateFailed, InputError
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.save import save_onnx
-from edgeopt.judge.compare import AccuracyComparison, compare_predictions
 from edgeopt.measure.environment import environment
-from edgeopt.measure.latency import Plan
 from edgeopt.steps.protocol import StepReport
-from edgeopt.steps.quantize.half import IoType
-from edgeopt.steps.quantize.profile import Prefer
+from edgeopt.steps.quantize.scheme import IoType, Prefer
 from edgeopt.steps.quantize.step import STATIC, Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
-from edgeopt.workflow.bench_result import BenchResult
-from edgeopt.workflow.by_turns import time_by_turns
-from edgeopt.workflow.compare import comparison_measurements
-from edgeopt.workflow.evaluate import predictions_of, size_measurement
 from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
-from edgeopt.workflow.max_drop import Budget, BudgetSearch, require_static, search_parts
 from edgeopt.workflow.progress import Report, counter, silent
+from edgeopt.workflow.sizes import size_measurement
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_lineage
+
+# What measures and what searches is loaded where it is used: with `--no-measure` it would be a fifth of the time.
+if TYPE_CHECKING:
+    from edgeopt.judge.compare import AccuracyComparison
+    from edgeopt.judge.predictions import Predictions
+    from edgeopt.workflow.bench_result import BenchResult
+    from edgeopt.workflow.max_drop import Budget
 
 SAMPLES = 200
 SYNTHETIC_SAMPLES = 32
@@ -105,6 +105,8 @@ class QuantizeResult:
         timed = self.timing.run.measurements if self.timing else ()
         compared: tuple[Measurement, ...] = ()
         if self.accuracy and self.artifact and not self.is_float:
+            from edgeopt.workflow.compare import comparison_measurements
+
             digest = self.artifact.sha256
             compared = comparison_measurements(self.accuracy, candidate=digest, baseline=self.source.sha256)
         return (*sizes, *(m for m in timed if m.metric != "size"), *compared)
@@ -229,16 +231,19 @@ def quantize(
     path = Path(output) if output else source.path.with_suffix(f".{name}.onnx")
     if not dry_run:
         _require_output(path, source, force=force)
-    bound = None if data is None else data_for(source, data, preprocess)
-    split = _split(source, bound, step, samples, seed)
+    split = _split(source, None if data is None else data_for(source, data, preprocess), step, samples, seed)
+    if not measure and max_drop is None:
+        split = replace(split, judged=no_samples(), whole=split.calibration)  # the rest of the data may be large
     select = None
     if max_drop is not None:
+        from edgeopt.workflow.max_drop import require_static, search_parts
+
         require_static(step)
         select, confirm = search_parts(split, max_drop, seed=seed)
         split = replace(split, judged=confirm)
     # The original is evaluated first: labels that do not fit end the command before anything is written.
     is_judged = measure and not dry_run and data is not None and len(split.judged) > 0
-    before = predictions_of(source, split.judged, report=report, stage="evaluating the original") if is_judged else None
+    before = _predicted(source, split.judged, report, "evaluating the original") if is_judged else None
     apply = partial(
         apply_step,
         source=source,
@@ -251,6 +256,8 @@ def quantize(
     if select is None or max_drop is None:
         applied, budget = _apply(partial(apply, step), path, force=force, dry_run=dry_run), None
     else:
+        from edgeopt.workflow.max_drop import BudgetSearch
+
         search = BudgetSearch(limit_pt=max_drop, source=source, select=select, calibration=split.calibration)
         step, applied, budget = search.run(step, apply, path, force=force, is_kept=not dry_run, report=report)
     result = QuantizeResult(
@@ -267,10 +274,18 @@ def quantize(
     lineage = step_lineage(step, source, split.calibration, seed=seed)
     result = replace(result, artifact=replace(model_artifact(path), lineage=lineage))
     if before is not None:
-        after = predictions_of(_made(result), split.judged, report=report, stage=f"evaluating {name}")
+        from edgeopt.judge.compare import compare_predictions
+
+        after = _predicted(_made(result), split.judged, report, f"evaluating {name}")
         result = replace(result, accuracy=compare_predictions(before, after, seed=seed), judged=after.judged)
     result = _with_budget(result)
     return _timed(result, target, prefer, seed, report) if measure else result
+
+
+def _predicted(artifact: Artifact, judged: Dataset, report: Report, stage: str) -> Predictions:
+    from edgeopt.workflow.evaluate import predictions_of
+
+    return predictions_of(artifact, judged, report=report, stage=stage)
 
 
 def _with_budget(result: QuantizeResult) -> QuantizeResult:
@@ -319,6 +334,9 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     if target != HOST:
         told = f"latency is not measured: `{target}` is not this machine; run `edgeopt bench` on it"
         return replace(result, warnings=(*result.warnings, told))
+    from edgeopt.measure.latency import Plan
+    from edgeopt.workflow.by_turns import time_by_turns
+
     models = [result.source, _made(result)]
     plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
     timing = time_by_turns(models, plan, report=report)

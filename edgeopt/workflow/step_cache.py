@@ -7,7 +7,7 @@ import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from edgeopt.core.stored_rows import blocks
 from edgeopt.errors import InputError
 from edgeopt.measure.environment import environment
 from edgeopt.steps.protocol import Progress, Step, StepReport
-from edgeopt.store.step import step_key
-from edgeopt.store.store import Store
 from edgeopt.workflow.inputs import Named, model_artifact
+
+if TYPE_CHECKING:
+    from edgeopt.store.store import Store
 
 # What a step's own code is made of: a version alone would not tell two checkouts of edgeopt apart.
 _CODE = ("core", "graph", "steps")
@@ -79,6 +80,8 @@ def apply_step(
     """
     if cache is None:
         return AppliedStep(step=step.name, report=step.apply(source.path, output, data, progress=progress))
+    from edgeopt.store.store import Store
+
     memory = _Memory(store=Store(Path(cache)), facts=environment(), name=step.name)
     key = _key(step, source, data, seed, memory.facts)
     taken = memory.take(key, output)
@@ -171,6 +174,8 @@ def _key(step: Step, source: Artifact, data: Dataset, seed: int, facts: dict[str
     if isinstance(target, str):
         profile = asdict(load_target(target))
         options["target"] = {**profile, "isa": sorted(profile["isa"])}
+    from edgeopt.store.step import step_key
+
     return step_key(
         input_sha256=source.sha256,
         step=step.name,

@@ -72,11 +72,17 @@ def round_gptq(
     added = max(damping, _SHRINKAGE * second.shape[1] / max(1, moments.columns))
     found = [round_nearest(matrix, scale, limit)]
     for order in orders:
-        places = _places(second, order)
-        feedback = _feedback(_reordered(second, places[:, ::-1]), added)
-        integers = _rounded(_taken(weights, places), feedback, limit)
-        found.append(from_blocks(_taken(integers, np.argsort(places, axis=1)), moments))
+        integers = _in_order(weights, second, order, damping=added, limit=limit)
+        found.append(from_blocks(integers, moments))
     return least_of(matrix, scale, moments, *found)
+
+
+def _in_order(weights: Singles, second: Singles, order: Order, *, damping: float, limit: int) -> Integers:
+    """Integers for (part, output, input) weights in units of their scale, rounded in one order."""
+    places = _places(second, order)
+    feedback = _feedback(_reordered(second, places[:, ::-1]), damping)
+    integers = _rounded(_taken(weights, places), feedback, limit)
+    return np.asarray(_taken(integers, np.argsort(places, axis=1)))
 
 
 def _places(second: Singles, order: Order) -> NDArray[np.intp]:
@@ -107,13 +113,15 @@ def _feedback(turned: Singles, damping: float) -> Singles:
     indefinite.
 
     Args:
-        turned: P H P, whose mean E[x^2] is 1; it is damped in place.
-        damping: What is added to each E[x^2].
+        turned: P H P; it is damped in place.
+        damping: Share of the mean E[x^2] that is added to each.
     """
     places = np.arange(turned.shape[1])
+    level = np.trace(turned, axis1=1, axis2=2, dtype=np.float64) / len(places)
+    level = np.where(level > 0, level, 1.0)[:, np.newaxis]
     added = 0.0
     for strength in (max(damping, 1e-6), 10 * max(damping, 1e-3), 1.0 + damping):
-        turned[:, places, places] += np.float32(strength - added)
+        turned[:, places, places] += ((strength - added) * level).astype(np.float32)
         added = strength
         try:
             lower = np.linalg.cholesky(turned)

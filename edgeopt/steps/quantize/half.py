@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,12 +18,11 @@ from edgeopt.core.target import Target
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.place import known_nodes
-from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
+from edgeopt.steps.quantize.scheme import IoType, Made, put_together, taken_apart
 
 if TYPE_CHECKING:
     import onnx
 
-IoType = Literal["float32", "float16"]
 _LARGEST = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL = float(np.finfo(np.float16).smallest_normal)
 # Weights lie around zero, so some are tiny and cost nothing beside the others; a tensor of them is another matter.

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 DOMAIN = "com.microsoft"
-BLOCK_SIZES = (16, 32, 64, 128, 256)  # what the kernels of MatMulNBits know
 _CONVOLUTION = "MatMulNBits multiplies matrices, it does not convolve"
 # Activations become int8 inside the kernel, one scale per block. On one x86 core with VNNI a product of 1024 x 1024 in
 # blocks of 32 then takes 16 us for one row and 137 us for 16, in float 46 and 226, at 0.03 dB less; at level 0 it takes

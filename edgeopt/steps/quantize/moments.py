@@ -73,7 +73,7 @@ def second_moments(
     *,
     rows: int = 8192,
     rows_per_input: int = ROWS_PER_INPUT,
-    largest: int = 1024,
+    largest: int = 512,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Moments]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeopt.core.measurement import Origin
 from edgeopt.steps.quantize.node_times import NodeNames, node_times
 from edgeopt.steps.quantize.race import Feeds, Race, race, session_of
+from edgeopt.steps.quantize.scheme import Prefer
 from edgeopt.units import format_seconds
 
 if TYPE_CHECKING:
     import onnx
 
 Build = Callable[[Mapping[str, str]], "onnx.ModelProto"]
-Prefer = Literal["size", "latency"]
 
 _ROUNDS = 3
 _TICK_SECONDS = 1e-6  # ONNX Runtime's profile counts whole microseconds

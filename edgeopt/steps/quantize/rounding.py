@@ -16,6 +16,7 @@ Integers = NDArray[np.int8]
 # Factors of the largest magnitude that a scale is tried with. Bell-shaped weights want 0.5 to 0.7 of it at 4 bits, and
 # nearly all of it at 8, where the grid mostly finds the luckiest of nearly equal scales.
 _FACTORS = np.linspace(1.0, 0.4, 25)
+_ORDINARY = 1e12  # mean squares up to this, and down to its inverse, are far from the ends of float32
 _CHUNK = 1 << 16  # weights at a time, so that a trial stays in the processor's cache
 
 
@@ -46,13 +47,16 @@ def channel_errors(matrix: Matrix, integers: Integers, scale: Matrix, moments: M
 
 
 def in_units(moments: Moments) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """(group * block, input, input) moments in units of their mean E[x^2], so that sums stay finite; and the units.
+    """(group * block, input, input) moments in a unit each in which sums of them stay finite; and the units.
 
-    The unit is 1 where no input was ever seen.
+    They are the moments themselves, in units of 1, but for extreme ones: these in units of their mean E[x^2].
     """
     second = moments.second.reshape(-1, *moments.second.shape[2:])
     level = np.trace(second, axis1=1, axis2=2, dtype=np.float64) / second.shape[1]
-    unit = np.where(level > 0, level, 1.0)
+    is_extreme = (level > 0) & ((level < 1 / _ORDINARY) | (level > _ORDINARY))
+    unit = np.where(is_extreme, level, 1.0)
+    if not is_extreme.any():
+        return second, unit
     return np.asarray(second / unit[:, np.newaxis, np.newaxis].astype(np.float32), dtype=np.float32), unit
 
 

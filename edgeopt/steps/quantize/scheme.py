@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
@@ -15,6 +15,11 @@ from edgeopt.steps.protocol import Progress
 if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
+
+
+IoType = Literal["float32", "float16"]
+Prefer = Literal["size", "latency"]
+BLOCK_SIZES = (16, 32, 64, 128, 256)  # what the kernels of MatMulNBits know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

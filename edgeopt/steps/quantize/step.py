@@ -15,14 +15,7 @@ from edgeopt.graph.load import read_proto
 from edgeopt.graph.save import save_onnx
 from edgeopt.graph.slim import strip_metadata
 from edgeopt.steps.protocol import Progress, StepReport
-from edgeopt.steps.quantize.choose import Wishes
-from edgeopt.steps.quantize.dynamic import Int8Dynamic
-from edgeopt.steps.quantize.half import Half, IoType, require_float32
-from edgeopt.steps.quantize.int4 import BLOCK_SIZES, Int4Weights
-from edgeopt.steps.quantize.int8 import Int8Static
-from edgeopt.steps.quantize.prepare import prepared
-from edgeopt.steps.quantize.profile import Prefer
-from edgeopt.steps.quantize.scheme import Made, Scheme
+from edgeopt.steps.quantize.scheme import BLOCK_SIZES, IoType, Made, Prefer, Scheme
 
 SchemeName = Literal["auto", "int8", "int8-dynamic", "int4-weights", "fp16"]
 RangeOption = Literal["auto", "minmax", "percentile", "entropy", "mse"]
@@ -157,11 +150,20 @@ class Quantize:
     def _scheme(self) -> Scheme:
         target, kept = load_target(self.target), dict.fromkeys(self.keep_float, _BY_USER)
         if self.scheme == "int8-dynamic":
+            from edgeopt.steps.quantize.dynamic import Int8Dynamic
+
             return Int8Dynamic(target=target, per_channel=self.per_channel, keep_float=kept)
         if self.scheme == "int4-weights":
+            from edgeopt.steps.quantize.int4 import Int4Weights
+
             return Int4Weights(target=target, block_size=self.block_size, rounding=self.rounding, keep_float=kept)
         if self.scheme == "fp16":
+            from edgeopt.steps.quantize.half import Half
+
             return Half(target=target, io=self.io, keep_float=kept)
+        from edgeopt.steps.quantize.choose import Wishes
+        from edgeopt.steps.quantize.int8 import Int8Static
+
         wishes = Wishes(
             equalize=self.equalize,
             smooth=self.smooth,
@@ -187,8 +189,12 @@ class Quantize:
             InputError: The model cannot be read, fails on the data, or is quantized already.
             Unsupported: Nothing in the model runs under the scheme.
         """
+        from edgeopt.steps.quantize.prepare import prepared
+
         scheme = self._scheme()
         if self.scheme == "fp16":
+            from edgeopt.steps.quantize.half import require_float32
+
             require_float32(read_proto(source), source=source)
         ready = prepared(source)
         made = scheme.make(ready.model, data, source=source, progress=progress)
