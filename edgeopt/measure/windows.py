@@ -90,7 +90,7 @@ def _samples(call: Callable[[], object], seconds: float) -> tuple[float, ...]:
     while not samples or clock() < end:
         start = clock()
         call()
-        if start >= due:
+        if start >= due and len(samples) < _SAMPLES:
             samples.append((clock() - start) * 1e-9)
             due = max(due + step, start)  # after a stall no calls in a row
     return tuple(samples)

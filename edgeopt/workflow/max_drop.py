@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeopt.core.artifact import Artifact
-from edgeopt.core.dataset import SELECT, Dataset, Split
+from edgeopt.core.dataset import CALIBRATION, SELECT, Dataset, Split
 from edgeopt.core.files import replacing
 from edgeopt.errors import InputError
 from edgeopt.judge.compare import AccuracyComparison, compare_predictions
@@ -95,7 +95,8 @@ def search_parts(split: Split, limit_pt: float, *, seed: int) -> tuple[Dataset, 
     """Samples for the search to look at, and those that only the final figures look at.
 
     Args:
-        split: Calibration samples and the rest. Where the data names parts, `select` is for the search.
+        split: Calibration samples and the rest. Where the data names parts, `select` is for the search, or where there
+            is none, what calibration left of its own part.
         limit_pt: What accuracy may drop, in points.
         seed: Seed of the draw.
 
@@ -110,7 +111,9 @@ def search_parts(split: Split, limit_pt: float, *, seed: int) -> tuple[Dataset, 
             "`--max-drop` needs labels of classes (`y`) in the data", hint="a drop in accuracy cannot be told without"
         )
     if data.part is not None:
-        select, confirm = data.rows(np.flatnonzero(data.part == SELECT)), judged
+        named = np.flatnonzero(data.part == SELECT)
+        spare = np.flatnonzero((data.part == CALIBRATION) & ~np.isin(data.indices, split.calibration.indices))
+        select, confirm = data.rows(named if len(named) else spare), judged
     else:
         order = np.random.default_rng(seed).permutation(len(judged))
         half = len(judged) // 2

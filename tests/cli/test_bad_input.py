@@ -345,13 +345,13 @@ def test_a_process_that_crashes_ends_in_exit_7(edgeopt, folder, monkeypatch):
 
 
 def test_an_interruption_ends_in_130_and_leaves_nothing(edgeopt, folder, monkeypatch):
-    from edgeopt.steps.quantize import step
+    from edgeopt.steps.quantize import observation_file
 
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
     before = contents(folder)
-    monkeypatch.setattr(step, "observe", interrupt)
+    monkeypatch.setattr(observation_file, "observe", interrupt)
 
     left = edgeopt(*QUANTIZE)
 

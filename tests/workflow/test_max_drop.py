@@ -111,6 +111,16 @@ def test_parts_that_the_data_names_are_taken_at_their_word(task: Any) -> None:
     assert found.budget.selected_on == 300
 
 
+def test_without_a_part_to_select_on_the_search_takes_what_calibration_left_of_its_own(task: Any) -> None:
+    part = np.array(["calibration", "confirm"])[np.arange(900) % 2]
+    data = task.with_arrays("parts.npz", part=part)
+
+    found = edgeopt.quantize(task.model, data=data, max_drop=5.0, samples=100, measure=False)
+
+    assert found.budget is not None
+    assert found.budget.selected_on == 450 - 100
+
+
 def test_a_dry_run_searches_and_writes_nothing(task: Any) -> None:
     found = edgeopt.quantize(task.model, data=task.data, max_drop=5.0, dry_run=True)
 
