@@ -24,12 +24,13 @@ from edgeopt.steps.quantize.gptq import round_gptq
 from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale, to_layer
 from edgeopt.steps.quantize.moments import Moments, second_moments, shared_moments
 from edgeopt.steps.quantize.observation_file import KeptObservations
-from edgeopt.steps.quantize.observations import ChannelStatistics, TensorStatistics
+from edgeopt.steps.quantize.observations import ChannelStatistics, Observations, TensorStatistics
 from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name, place_for
 from edgeopt.steps.quantize.ranges import Range, tensor_range
 from edgeopt.steps.quantize.rounding import round_nearest, weight_scale_mse
 from edgeopt.steps.quantize.scheme import put_together, taken_apart
 from edgeopt.steps.quantize.smooth import smooth, smoothing_tensors
+from edgeopt.steps.quantize.trial import Parts
 from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ class _Float:
     Attributes:
         model: The model.
         changed: Names of what rewrites changed.
-        samples: What statistics are taken over, part by part.
         seen: Extremes of activations by tensor, as they were asked for.
         counted: The same with histograms.
         channels: Statistics of channels; None until they are asked for.
@@ -54,7 +54,6 @@ class _Float:
     """
 
     model: onnx.ModelProto
-    samples: tuple[Dataset, ...]
     changed: tuple[str, ...] = ()
     seen: dict[str, TensorStatistics] = field(default_factory=dict)
     counted: dict[str, TensorStatistics] = field(default_factory=dict)
@@ -90,7 +89,7 @@ class Candidates:
         model: The prepared float model.
         types: Integer types.
         per_channel: Whether weights get a scale per output channel.
-        data: Samples that statistics are taken from.
+        parts: Samples. Factors and roundings rest on those of the fit; ranges span all, in trials as in the end.
         keep_float: Node name -> why it stays float.
         kept: Where statistics of activations are taken from and kept.
         progress: Called with (done, total) samples of the first pass.
@@ -100,7 +99,7 @@ class Candidates:
     model: onnx.ModelProto
     types: Int8Types
     per_channel: bool
-    data: Dataset
+    parts: Parts
     keep_float: Mapping[str, str] = field(default_factory=dict)
     kept: KeptObservations = field(default_factory=KeptObservations)
     progress: Progress | None = None
@@ -161,23 +160,21 @@ class Candidates:
             known |= {name: tensor_range(seen[name], choice.range, self.types) for name in missing}
         return {name: known[name] for name in roots}
 
-    def learn(self, choice: Choice, data: Dataset) -> None:
-        """Let ranges of `choice` span `data` too: what was held back for trials is calibration data all the same."""
-        base, histograms = self._float(choice), choice.range != "minmax"
-        kind = base.counted if histograms else base.seen
-        more = self.kept.observe(base.model, list(kind), data, histograms=histograms).tensors
-        kind.update({name: seen.merged(more[name]) for name, seen in kind.items()})
-        base.samples = (*base.samples, data)
-        base.ranges.clear()
-
     def _seen(self, base: _Float, names: list[str], *, histograms: bool) -> dict[str, TensorStatistics]:
-        """Statistics of tensors over all samples seen so far, with histograms where asked for."""
+        """Statistics of tensors over all samples, with histograms where asked for."""
         kind = base.counted if histograms else base.seen
         missing = [name for name in names if name not in kind]
-        for data in base.samples if missing else ():
-            found = self.kept.observe(base.model, missing, data, histograms=histograms, progress=self.progress).tensors
-            kind.update({name: kind[name].merged(seen) if name in kind else seen for name, seen in found.items()})
+        if missing:
+            for data in self.parts.all:
+                self._see(kind, self._observe(base, missing, data, histograms=histograms))
         return kind
+
+    def _observe(self, base: _Float, names: list[str], data: Dataset, **options: Any) -> Observations:
+        return self.kept.observe(base.model, names, data, progress=self.progress, **options)
+
+    def _see(self, kind: dict[str, TensorStatistics], found: Observations) -> None:
+        """Add what was observed on further samples."""
+        kind.update({name: kind[name].merged(seen) if name in kind else seen for name, seen in found.tensors.items()})
 
     def _placed(self, graph: ir.Graph, keep_float: Mapping[str, str] | None = None) -> Placement:
         placement = place_for(graph, self.types, keep_float=self.keep_float if keep_float is None else keep_float)
@@ -191,9 +188,7 @@ class Candidates:
     def _float(self, choice: Choice) -> _Float:
         key = (choice.equalize, choice.smooth)
         if key not in self._floats:
-            self._floats[key] = (
-                _Float(model=self.model, samples=(self.data,)) if key == (False, False) else self._rewritten(choice)
-            )
+            self._floats[key] = _Float(model=self.model) if key == (False, False) else self._rewritten(choice)
         return self._floats[key]
 
     def _rewritten(self, choice: Choice) -> _Float:
@@ -205,7 +200,7 @@ class Candidates:
         if choice.equalize:
             changed += equalize(graph, channels, per_channel=self.per_channel)
         model = put_together(intermediate, source=self.source)
-        return _Float(model=model, samples=(self.data,), changed=tuple(changed))
+        return _Float(model=model, changed=tuple(changed))
 
     def _channels(self, graph: ir.Graph) -> dict[str, ChannelStatistics]:
         """Statistics of channels of the model as it is, and in the same pass of what the placement reads."""
@@ -214,9 +209,11 @@ class Candidates:
             wanted = {**equalization_tensors(graph), **smoothing_tensors(graph)}
             placement = self._placed(graph)
             roots = sorted({placement.root(name) for name in placement.tensors})
-            found = self.kept.observe(plain.model, roots, self.data, channels=wanted, progress=self.progress)
-            plain.seen.update(found.tensors)
+            found = self._observe(plain, roots, self.parts.fit, channels=wanted)
             plain.channels = found.channels
+            self._see(plain.seen, found)
+            for data in self.parts.all[1:]:
+                self._see(plain.seen, self._observe(plain, roots, data))
         return plain.channels
 
     def _weights(
@@ -227,7 +224,7 @@ class Candidates:
             return {}, {}
         nodes = [node for node in placement.nodes if is_weighted(node)]
         if base.moments is None:
-            base.moments = shared_moments(nodes, second_moments(base.model, nodes, self.data))
+            base.moments = shared_moments(nodes, second_moments(base.model, nodes, self.parts.fit))
         weights = base.rounded.setdefault((choice.weight_range, choice.rounding, choice.correct_bias), {})
         shifts: dict[str, NDArray[Any]] = {}
         for node in nodes:

@@ -79,14 +79,12 @@ class Int8Static:
             model=_for_integers(model, source),
             types=types,
             per_channel=self.per_channel,
-            data=parts.fit,
+            parts=parts,
             keep_float=self.keep_float,
             kept=KeptObservations(folder=self.statistics),
             progress=work.within if work else None,
         )
         choice, tried = self._chosen(candidates, parts, work)
-        if parts.held_back is not None:
-            candidates.learn(choice, parts.held_back)
         measured = self._measured(candidates, choice, data)
         made = candidates.build(choice, measured.keep_float if measured else None)
         if work:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCH", "ChannelStatistics", "Observations", "TensorStatistics", "observe"]
 
 BATCH = 4  # with 16, ResNet8 peaks at 130 MB and gains nothing in time; with 4 at 109 MB
-_LEAVING_BYTES = 32 << 20  # of activations that leave the runtime at once; more samples than that holds gain nothing
+_LEAVING_BYTES = 8 << 20  # of activations that leave the runtime at once; more samples than that holds gain nothing
 
 
 def observe(

@@ -38,6 +38,11 @@ class Parts:
     fit: Dataset
     held_back: Dataset | None
 
+    @property
+    def all(self) -> tuple[Dataset, ...]:
+        """The fit, then what was held back where there is any."""
+        return (self.fit,) if self.held_back is None else (self.fit, self.held_back)
+
 
 def parts_of(data: Dataset) -> Parts:
     """Hold back every second sample, spread evenly; none of fewer than eight."""
