@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _EIGHT_BITS = 127  # the largest integer
 _MEASURING_SECONDS = 2.0
+_HUGE = "the model is above 2 GiB, so no correction was tried: name those that are wanted, as `--rounding gptq`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,8 @@ class Int8Static:
             InputError: The model fails on the data, or cannot be taken apart.
             Unsupported: Nothing in it runs on integers.
         """
-        parts, types = parts_of(data), int8_types(self.target)
+        is_huge, types = not fits_one_message(model), int8_types(self.target)
+        parts = Parts(fit=data, held_back=None) if is_huge else parts_of(data)
         stages = self._stages(can_equalize=True, can_smooth=True)
         trials = 1 + sum(map(len, stages)) if parts.held_back and stages else 0
         work = _Work(progress=progress, fit=len(parts.fit), trials=trials) if progress else None
@@ -103,7 +105,7 @@ class Int8Static:
                     "origin": "host",
                 },
             },
-            warnings=calibration_doubts(data, made.ranges),
+            warnings=(*calibration_doubts(data, made.ranges), *([_HUGE] if is_huge else [])),
         )
 
     def _measured(self, candidates: Candidates, choice: Choice, data: Dataset) -> PlacementByMeasurement | None:
