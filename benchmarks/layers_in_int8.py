@@ -3,7 +3,7 @@
     python benchmarks/layers_in_int8.py [--write] [--only WORD ...]
 
 Every network is int8 around the layer, so that what the layer saves or costs at its borders counts. The rules of
-edgeopt/steps/quantize/sizes.py and types.py rest on these figures.
+edgeopt/steps/quantize/placement/sizes.py and types.py rest on these figures.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from record import write_result
 from edgeopt.core.target import host_target
 from edgeopt.graph.rewrite.order import with_shapes
 from edgeopt.steps.quantize.affine import activation_parameters
-from edgeopt.steps.quantize.place import place
-from edgeopt.steps.quantize.race import race, session_of
+from edgeopt.steps.quantize.placement.place import place
+from edgeopt.steps.quantize.placement.race import race, session_of
 from edgeopt.steps.quantize.types import int8_types
 from edgeopt.steps.quantize.write import Writer
 

@@ -22,11 +22,11 @@ from edgeopt.core.dataset import Dataset, split_dataset
 from edgeopt.core.target import host_target
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
-from edgeopt.steps.quantize.histogram import Histogram
-from edgeopt.steps.quantize.observe import observe
-from edgeopt.steps.quantize.place import place
-from edgeopt.steps.quantize.ranges import Estimator, Range, tensor_range
-from edgeopt.steps.quantize.squared_error import SquaredError
+from edgeopt.steps.quantize.observation.histogram import Histogram
+from edgeopt.steps.quantize.observation.observe import observe
+from edgeopt.steps.quantize.placement.place import place
+from edgeopt.steps.quantize.ranges.squared_error import SquaredError
+from edgeopt.steps.quantize.ranges.tensor import Estimator, Range, tensor_range
 from edgeopt.steps.quantize.types import int8_types
 from edgeopt.workflow.inputs import data_for, model_artifact
 

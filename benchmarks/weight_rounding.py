@@ -27,14 +27,14 @@ from record import write_result
 from edgeopt.core.dataset import Dataset
 from edgeopt.graph.fold import folded
 from edgeopt.graph.load import load_onnx
-from edgeopt.steps.quantize.adaround import round_adaround
 from edgeopt.steps.quantize.affine import weight_scale
-from edgeopt.steps.quantize.bias import bias_shift
-from edgeopt.steps.quantize.gptq import round_gptq
-from edgeopt.steps.quantize.layer import from_layer_matrix, layer_matrix, layer_scale
-from edgeopt.steps.quantize.moments import Moments, second_moments
-from edgeopt.steps.quantize.place import channel_axis, constant, node_name, place
-from edgeopt.steps.quantize.rounding import Integers, round_nearest, weight_scale_mse
+from edgeopt.steps.quantize.observation.layer import from_layer_matrix, layer_matrix, layer_scale
+from edgeopt.steps.quantize.observation.moments import Moments, second_moments
+from edgeopt.steps.quantize.placement.place import channel_axis, constant, node_name, place
+from edgeopt.steps.quantize.rounding.adaround import round_adaround
+from edgeopt.steps.quantize.rounding.bias import bias_shift
+from edgeopt.steps.quantize.rounding.gptq import round_gptq
+from edgeopt.steps.quantize.rounding.scales import Integers, round_nearest, weight_scale_mse
 from edgeopt.workflow.inputs import data_for, model_artifact
 
 SAMPLES, JUDGED, BATCH = 150, 200, 25

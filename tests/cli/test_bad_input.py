@@ -345,7 +345,7 @@ def test_a_process_that_crashes_ends_in_exit_7(edgeopt, folder, monkeypatch):
 
 
 def test_an_interruption_ends_in_130_and_leaves_nothing(edgeopt, folder, monkeypatch):
-    from edgeopt.steps.quantize import observation_file
+    from edgeopt.steps.quantize.observation import kept as observation_file
 
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt

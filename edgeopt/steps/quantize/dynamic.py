@@ -21,7 +21,7 @@ from edgeopt.graph.rewrite.values import free_value_name, new_constant, replace_
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.affine import quantize_weight, weight_scale
 from edgeopt.steps.quantize.embedding import quantize_embeddings
-from edgeopt.steps.quantize.place import node_name
+from edgeopt.steps.quantize.placement.place import node_name
 from edgeopt.steps.quantize.products import array_of, drop_unused_constants, find_products, nothing_to_do
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
 from edgeopt.steps.quantize.types import int8_types

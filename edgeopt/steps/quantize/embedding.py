@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeopt.graph.rewrite.values import constant_array, new_constant, replace_node
 from edgeopt.steps.quantize.affine import quantize_weight, weight_scale
-from edgeopt.steps.quantize.place import node_name
+from edgeopt.steps.quantize.placement.place import node_name
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -17,7 +17,7 @@ from edgeopt.core.dataset import Dataset
 from edgeopt.core.target import Target
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.steps.protocol import Progress
-from edgeopt.steps.quantize.place import known_nodes
+from edgeopt.steps.quantize.placement.place import known_nodes
 from edgeopt.steps.quantize.scheme import IoType, Made, put_together, taken_apart
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ from edgeopt.core.target import Target
 from edgeopt.errors import InputError
 from edgeopt.graph.rewrite.values import new_constant, replace_node
 from edgeopt.steps.protocol import Progress
-from edgeopt.steps.quantize.block_gptq import round_blocks
-from edgeopt.steps.quantize.blockwise import Blocks, quantize_blocks
-from edgeopt.steps.quantize.choose import SMALLEST_GAIN_DB, Rounding, Tried
+from edgeopt.steps.quantize.choice.choose import SMALLEST_GAIN_DB, Rounding, Tried
+from edgeopt.steps.quantize.choice.trial import Parts, Trial, parts_of
 from edgeopt.steps.quantize.embedding import quantize_embeddings
-from edgeopt.steps.quantize.moments import Moments, second_moments
-from edgeopt.steps.quantize.place import node_name
+from edgeopt.steps.quantize.observation.moments import Moments, second_moments
+from edgeopt.steps.quantize.placement.place import node_name
 from edgeopt.steps.quantize.products import array_of, drop_unused_constants, find_products, nothing_to_do
+from edgeopt.steps.quantize.rounding.block_gptq import round_blocks
+from edgeopt.steps.quantize.rounding.blockwise import Blocks, quantize_blocks
 from edgeopt.steps.quantize.scheme import Made, put_together, taken_apart
-from edgeopt.steps.quantize.trial import Parts, Trial, parts_of
 
 if TYPE_CHECKING:
     import onnx

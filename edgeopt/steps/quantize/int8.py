@@ -13,18 +13,18 @@ from edgeopt.errors import Unsupported
 from edgeopt.graph.batch import batch_size
 from edgeopt.graph.save import fits_one_message
 from edgeopt.steps.protocol import Progress
-from edgeopt.steps.quantize.candidates import Candidates
-from edgeopt.steps.quantize.choose import Choice, Tried, Wishes, choose
+from edgeopt.steps.quantize.choice.candidates import Candidates
+from edgeopt.steps.quantize.choice.choose import Choice, Tried, Wishes, choose
+from edgeopt.steps.quantize.choice.trial import Parts, Score, Trial, parts_of
 from edgeopt.steps.quantize.doubts import calibration_doubts
-from edgeopt.steps.quantize.observation_file import KeptObservations
+from edgeopt.steps.quantize.observation.kept import KeptObservations
 from edgeopt.steps.quantize.scheme import Made, Prefer, put_together, taken_apart
-from edgeopt.steps.quantize.trial import Parts, Score, Trial, parts_of
 from edgeopt.steps.quantize.types import int8_types
 
 if TYPE_CHECKING:
     import onnx
 
-    from edgeopt.steps.quantize.profile import PlacementByMeasurement
+    from edgeopt.steps.quantize.placement.profile import PlacementByMeasurement
 
 
 _EIGHT_BITS = 127  # the largest integer
@@ -112,7 +112,7 @@ class Int8Static:
         """What stays float since it is slower in int8 on this machine; None where nothing is measured."""
         if not self.measures or not fits_one_message(candidates.model):
             return None
-        from edgeopt.steps.quantize.profile import float_where_slower
+        from edgeopt.steps.quantize.placement.profile import float_where_slower
 
         size, is_fixed = batch_size(candidates.model)
         feeds = next(data.batches(size if is_fixed else 1, is_filled=is_fixed))

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeopt.errors import Unsupported
 from edgeopt.graph.rewrite.values import free_value_name, new_constant, replace_node
-from edgeopt.steps.quantize.place import constant, known_nodes, node_name
+from edgeopt.steps.quantize.placement.place import constant, known_nodes, node_name
 
 if TYPE_CHECKING:
     import onnx_ir as ir

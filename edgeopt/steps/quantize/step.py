@@ -161,7 +161,7 @@ class Quantize:
             from edgeopt.steps.quantize.half import Half
 
             return Half(target=target, io=self.io, keep_float=kept)
-        from edgeopt.steps.quantize.choose import Wishes
+        from edgeopt.steps.quantize.choice.choose import Wishes
         from edgeopt.steps.quantize.int8 import Int8Static
 
         wishes = Wishes(

@@ -19,8 +19,8 @@ from edgeopt.steps.quantize.affine import (
     scale_for_bias,
     weight_scale,
 )
-from edgeopt.steps.quantize.place import Placement, channel_axis, constant, node_name
-from edgeopt.steps.quantize.shield import shield_float_nodes
+from edgeopt.steps.quantize.placement.place import Placement, channel_axis, constant, node_name
+from edgeopt.steps.quantize.placement.shield import shield_float_nodes
 from edgeopt.steps.quantize.types import Int8Types
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.steps.protocol import StepReport
-from edgeopt.steps.quantize.place import Placement, place
+from edgeopt.steps.quantize.placement.place import Placement, place
 from edgeopt.steps.quantize.step import Quantize
 
 SAMPLES = 64
@@ -96,8 +96,8 @@ def int8_of() -> Callable[..., Any]:
 
         from edgeopt.core.target import host_target
         from edgeopt.steps.quantize.affine import activation_parameters
-        from edgeopt.steps.quantize.observe import observe
-        from edgeopt.steps.quantize.ranges import tensor_range
+        from edgeopt.steps.quantize.observation.observe import observe
+        from edgeopt.steps.quantize.ranges.tensor import tensor_range
         from edgeopt.steps.quantize.types import int8_types
         from edgeopt.steps.quantize.write import Writer
 

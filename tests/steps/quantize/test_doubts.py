@@ -7,7 +7,7 @@ import pytest
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.steps.quantize.doubts import calibration_doubts
-from edgeopt.steps.quantize.ranges import Range
+from edgeopt.steps.quantize.ranges.tensor import Range
 
 MOVING, STILL = Range(-1.0, 2.0), Range(0.0, 0.0)
 

@@ -10,8 +10,8 @@ from edgeopt.core.profiles import load_target
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.costs import cost_of
 from edgeopt.graph.quantization import quantization_state
-from edgeopt.steps.quantize.blockwise import Blocks, in_blocks, nearest, quantize_blocks, range_parameters
 from edgeopt.steps.quantize.int4 import Int4Weights
+from edgeopt.steps.quantize.rounding.blockwise import Blocks, in_blocks, nearest, quantize_blocks, range_parameters
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_the_best_range_errs_less_than_the_extremes():
 
 
 def test_large_weights_are_the_same_in_chunks(monkeypatch):
-    from edgeopt.steps.quantize import blockwise
+    from edgeopt.steps.quantize.rounding import blockwise
 
     weight = weight_of(64, 50)
     whole = quantize_blocks(weight, 32)

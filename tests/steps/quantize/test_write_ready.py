@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from edgeopt.steps.quantize.affine import ActivationParameters, QuantizedWeight, quantize_weight, weight_scale
-from edgeopt.steps.quantize.place import place
+from edgeopt.steps.quantize.placement.place import place
 from edgeopt.steps.quantize.types import Int8Types
 from edgeopt.steps.quantize.write import Writer
 

@@ -1,0 +1,1 @@
+"""Channels scaled between layers, the function unchanged: equalization and SmoothQuant."""

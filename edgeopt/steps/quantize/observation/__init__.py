@@ -1,0 +1,1 @@
+"""What calibration sees: extremes, histograms, channels and moments, in streaming passes."""

@@ -1,0 +1,1 @@
+"""Which nodes run on integers: by kernel, by size, and by measurement."""
