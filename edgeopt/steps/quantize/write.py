@@ -187,11 +187,12 @@ class Writer:
     def _constant(self, name: str, array: Any) -> ir.Value:
         import onnx_ir as ir
 
-        value = ir.Value(name=self._free_name(name), const_value=ir.tensor(np.asarray(array)))
-        assert value.const_value is not None
-        value.const_value.name = value.name
-        value.type = ir.TensorType(value.const_value.dtype)
-        value.shape = ir.Shape(np.shape(array))
+        free = self._free_name(name)
+        # Not by `ir.tensor`, which asks what it is given for every protocol that it knows: a tenth of a second in all.
+        tensor = ir.Tensor(np.asarray(array), name=free)
+        value = ir.Value(
+            name=free, const_value=tensor, type=ir.TensorType(tensor.dtype), shape=ir.Shape(np.shape(array))
+        )
         self.graph.register_initializer(value)
         return value
 

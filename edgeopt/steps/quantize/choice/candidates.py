@@ -103,6 +103,7 @@ class Candidates:
     keep_float: Mapping[str, str] = field(default_factory=dict)
     kept: KeptObservations = field(default_factory=KeptObservations)
     progress: Progress | None = None
+    _recent: dict[tuple[Choice, frozenset[tuple[str, str]]], Candidate] = field(default_factory=dict)
     _floats: dict[tuple[bool, bool], _Float] = field(default_factory=dict)
 
     def placement(self) -> Placement:
@@ -124,12 +125,20 @@ class Candidates:
             choice: How it is made.
             keep_float: Further nodes that stay float, with the reason of each.
         """
+        kept = {**self.keep_float, **(keep_float or {})}
+        key = (choice, frozenset(kept.items()))
+        if key not in self._recent:
+            built = self._built(choice, kept)
+            # The last two: what trials end with is mostly one of them, and is asked for once more.
+            self._recent = dict([*self._recent.items(), (key, built)][-2:])
+        return self._recent[key]
+
+    def _built(self, choice: Choice, kept: Mapping[str, str]) -> Candidate:
         from edgeopt.steps.quantize.write import Writer
 
         base = self._float(choice)
         intermediate = taken_apart(base.model, source=self.source)
         graph = intermediate.graph
-        kept = {**self.keep_float, **(keep_float or {})}
         placement = self._placed(graph, kept)
         ranges = self.ranges(choice, placement)
         weights, shifts = self._weights(base, placement, choice)
