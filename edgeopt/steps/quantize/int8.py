@@ -78,7 +78,7 @@ class Int8Static:
         work = _Work(progress=progress, fit=len(parts.fit), trials=trials) if progress else None
         candidates = Candidates(
             source=source,
-            model=_for_integers(model, source),
+            model=model if is_huge else _for_integers(model, source),  # which takes a copy of it
             types=types,
             per_channel=self.per_channel,
             parts=parts,
