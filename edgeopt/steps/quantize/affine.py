@@ -70,9 +70,9 @@ def weight_scale(weight: Floats, *, axis: int | None, limit: int) -> Floats:
     A channel of zeros takes the largest scale of the others, or 1: it is a factor of the scale of the channel's bias,
     which is all that the channel gives, so it must be as fine as theirs.
     """
-    magnitude = np.abs(weight.astype(np.float64))
-    largest = magnitude.max() if axis is None else magnitude.max(axis=_other_axes(weight, axis))
-    scale = np.asarray(largest / limit)
+    axes = None if axis is None else _other_axes(weight, axis)
+    largest = np.maximum(weight.max(axis=axes), -weight.min(axis=axes))  # without a copy of a weight of gigabytes
+    scale = np.asarray(largest.astype(np.float64) / limit)
     is_zero = scale < _SMALLEST_SCALE
     return np.where(is_zero, 1.0 if is_zero.all() else scale.max(), scale).astype(np.float32)
 
@@ -90,8 +90,10 @@ def scale_for_bias(scale: Floats, bias: Floats, input_scale: float) -> Floats:
 
 def quantize_weight(weight: Floats, scale: Floats, *, axis: int | None, limit: int) -> QuantizedWeight:
     """`weight` rounded to the nearest multiple of its scale, ties to even, within ±limit."""
-    integers = np.rint(weight / _along(scale, weight.ndim, axis))
-    return QuantizedWeight(values=np.clip(integers, -limit, limit).astype(np.int8), scale=scale, axis=axis)
+    integers = np.asarray(weight / _along(scale, weight.ndim, axis))
+    np.rint(integers, out=integers)
+    np.clip(integers, -limit, limit, out=integers)
+    return QuantizedWeight(values=integers.astype(np.int8), scale=scale, axis=axis)
 
 
 def requantize_weight(ready: QuantizedWeight, weight: Floats, scale: Floats, *, limit: int) -> QuantizedWeight:
