@@ -100,6 +100,7 @@ OPERATORS: dict[str, Operator] = {
     "Log": Operator(writer="unary:unary", becomes="LOG"),
     "LogSoftmax": Operator(writer="normalized:log_softmax", becomes="LOG_SOFTMAX", is_integer=True),
     "MatMul": Operator(writer="matrix:matmul", becomes="FULLY_CONNECTED, BATCH_MATMUL", is_integer=True),
+    "MatMulInteger": Operator(writer="product:matmul_integer", becomes="BATCH_MATMUL, ADD"),
     "Max": Operator(writer="arithmetic:extreme", becomes="MAXIMUM", is_integer=True),
     "Mean": Operator(writer="arithmetic:variadic", becomes="ADD, MUL"),
     "Min": Operator(writer="arithmetic:extreme", becomes="MINIMUM", is_integer=True),
