@@ -76,7 +76,9 @@ OPERATORS: dict[str, Operator] = {
     "DequantizeLinear": Operator(
         writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
     ),
+    "Det": Operator(writer="determinant:det", becomes="SLICE, MUL, SUB", note="matrices of more than 5 rows"),
     "Div": Operator(writer="arithmetic:div", becomes="DIV, or fused"),
+    "Einsum": Operator(writer="einsum:einsum", becomes="BATCH_MATMUL, SUM, TRANSPOSE"),
     "Elu": Operator(writer="activation:formula", becomes="RELU, EXP"),
     "Equal": Operator(writer="comparison:equal", becomes="EQUAL"),
     "Erf": Operator(writer="unary:unary", becomes="a rational function of MUL, ADD, DIV, or GELU"),

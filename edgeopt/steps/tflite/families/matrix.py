@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias
-from edgeopt.steps.tflite.families.product import integer_product, product
+from edgeopt.steps.tflite.families.product import exact_product, product
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Tensor, options
@@ -93,7 +93,7 @@ def _any_product(net: Lowering, first: View, second: View) -> View:
     """The product of real numbers or of integers, which is exact."""
     first, second = net.numbers(first), net.numbers(second)
     if first.tensor.dtype != "float32":
-        return integer_product(net, first, second)
+        return exact_product(net, first, second)
     made = product(net, first, second, None)
     assert made is not None
     return made
