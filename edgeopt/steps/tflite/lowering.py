@@ -65,6 +65,7 @@ class Lowering:
         self.overtaken: set[str] = set()
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
+        self._sources: dict[Tensor, Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
         self._absorbed: set[Node] = set()
         for name in source.inputs:
@@ -181,18 +182,21 @@ class Lowering:
         """`view` as the value of another shape, with as much of its order kept as can be."""
         view = self.unflattened(view)
         how: Regrouping = regrouping(view, shape)
-        before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
-        tensor = self.laid(view, before)
-        return replace(view, tensor=self.reshape(tensor, permuted(shape, how.after)), axes=how.after)
+        if is_same_order(view.axes, how.before, view.shape):
+            return replace(view, tensor=self.reshape(view.tensor, permuted(shape, how.after)), axes=how.after)
+        # Where it must be transposed anyway, ONNX's order is what most readers of a reshaped value want.
+        tensor = self.reshape(self.laid(view), shape)
+        return replace(view, tensor=tensor, axes=tuple(range(len(shape))))
 
     def reshape(self, tensor: Tensor, shape: Shape) -> Tensor:
-        """`tensor` with other lengths of its memory axes and the same order of elements."""
+        """`tensor` with other lengths of its memory axes and the same order of elements: one RESHAPE, or none."""
+        tensor = self.unreshaped(tensor)
         if tensor.shape == shape:
             return tensor
         if tensor.data is not None:
             return self.new_constant(tensor.data.reshape(shape), like=tensor)
         lengths = self.new_constant(np.array(shape, np.int32), name="shape")
-        return self.add(
+        made = self.add(
             "RESHAPE",
             (tensor, lengths),
             shape,
@@ -200,6 +204,12 @@ class Lowering:
             quantization=tensor.quantization,
             options=options("ReshapeOptions", newShape=np.array(shape, np.int32)),
         )
+        self._sources[made] = tensor
+        return made
+
+    def unreshaped(self, tensor: Tensor) -> Tensor:
+        """What `tensor` is a reshaped form of; itself where it is none."""
+        return self._sources.get(tensor, tensor)
 
     def new_constant(
         self,
@@ -337,7 +347,7 @@ class Lowering:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
         if ending.absorbed:
-            self.overtaken.add(self.node.output(0))
+            self.overtaken.update(each.output(0) for each in (self.node, *ending.absorbed[:-1]))
 
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""
