@@ -19,6 +19,7 @@ STORED_AS: Mapping[str, str] = {"float16": "float32", "bfloat16": "float32"}
 _NATIVE = frozenset(
     ("float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float64")
 )
+_RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 # A fused activation, per operator: (lowest, highest) value that it lets through.
 _BOUNDS: Mapping[tuple[float | None, float | None], str] = {
     (0.0, None): "RELU",
@@ -35,11 +36,13 @@ class Ending:
         activation: Name in the schema's ActivationFunctionType.
         quantization: What the result is quantized with; None where it stays float.
         absorbed: Nodes that are done with it.
+        passed: Nodes between that only reshape, and are written as ever.
     """
 
     activation: str = "NONE"
     quantization: Quantization | None = None
     absorbed: tuple[Node, ...] = ()
+    passed: tuple[Node, ...] = ()
 
 
 class Lowering:
@@ -334,20 +337,30 @@ class Lowering:
             quantized: Whether it can give integers: its inputs are quantized.
         """
         found = Ending()
-        reader = self.source.only_reader(name)
+        passed, reader = self._behind_reshapes(name)
         bounds = self._activation(reader) if reader is not None and activations else ""
         if reader is not None and bounds:
-            found, name = Ending(activation=bounds, absorbed=(reader,)), reader.output(0)
+            found, name = Ending(activation=bounds, absorbed=(reader,), passed=passed), reader.output(0)
         quantization = self.wanted(name) if quantized else None
         if quantized and quantization is None:
             return Ending()
         return replace(found, quantization=quantization)
 
+    def _behind_reshapes(self, name: str) -> tuple[tuple[Node, ...], Node | None]:
+        """(nodes that only reshape the value called `name`, the only reader of what they give)."""
+        passed: list[Node] = []
+        reader = self.source.only_reader(name)
+        while reader is not None and reader.operator in _RESHAPING and not reader.domain and reader.input(0) == name:
+            passed.append(reader)
+            name = reader.output(0)
+            reader = self.source.only_reader(name)
+        return tuple(passed), reader
+
     def absorb(self, ending: Ending) -> None:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
         if ending.absorbed:
-            self.overtaken.update(each.output(0) for each in (self.node, *ending.absorbed[:-1]))
+            self.overtaken.update(each.output(0) for each in (self.node, *ending.absorbed[:-1], *ending.passed))
 
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""

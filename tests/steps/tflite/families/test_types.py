@@ -49,7 +49,9 @@ def test_integers_are_compared_over_their_whole_range(operator: str, function: n
 def test_long_integers_are_divided_towards_zero_exactly(
     x: np.ndarray[tuple[int], np.dtype[np.int64]], y: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> None:
-    expected = np.array([abs(int(a)) // abs(int(b)) * (1 if (a < 0) == (b < 0) else -1) for a, b in zip(x, y)])
+    expected = np.array(
+        [abs(int(a)) // abs(int(b)) * (1 if (a < 0) == (b < 0) else -1) for a, b in zip(x, y, strict=True)]
+    )
 
     assert_gives("Div", {"x": x, "z": y}, expected.astype(np.int64))
 
