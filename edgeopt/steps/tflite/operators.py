@@ -124,7 +124,7 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMean": Operator(writer="reduction:reduce", becomes="MEAN", is_integer=True),
     "ReduceMin": Operator(writer="reduction:reduce", becomes="REDUCE_MIN", is_integer=True),
     "ReduceProd": Operator(writer="reduction:reduce", becomes="REDUCE_PROD"),
-    "ReduceSum": Operator(writer="reduction:reduce", becomes="SUM", is_integer=True),
+    "ReduceSum": Operator(writer="reduction:reduce", becomes="SUM"),
     "ReduceSumSquare": Operator(writer="reduction:reduce", becomes="MUL, SUM"),
     "Relu": Operator(writer="activation:relu", becomes="RELU, or fused", is_integer=True),
     "Reshape": Operator(writer="movement:reshape", becomes="RESHAPE, or nothing", is_integer=True),
