@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +176,7 @@ def _exported(program: Program, opset: int, scratch: Path) -> _Exported:
                 save_onnx(result.model, scratch)
                 trials = [*_random_trials(way), *(_odd_trials(way) if traced else ())]
                 found = compared(scratch, way.infer, trials, inputs=RANDOM)
-                require_close(found, what=f"the export of `{program.text}`", hint=_hint_of_difference(way))
+                require_close(found, what=f"the export of `{program.text}`", hint=partial(_hint_of_difference, way))
             except (ExportFailed, EdgeoptError) as error:
                 failures.append((exporter, error))
                 continue
@@ -279,5 +280,5 @@ def _on_samples(made: _Exported, scratch: Path, samples: ReadSamples | None) -> 
     found = compared(
         scratch, made.program.infer, trials_of(data, lengths[0] if lengths else None), inputs=f"`{data.source}`"
     )
-    require_close(found, what=f"the export of `{made.program.text}`", hint=_hint_of_difference(made.program))
+    require_close(found, what=f"the export of `{made.program.text}`", hint=partial(_hint_of_difference, made.program))
     return (found,)
