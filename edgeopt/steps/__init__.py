@@ -3,4 +3,7 @@
 from __future__ import annotations
 
 # name in a recipe -> its frozen dataclass of options
-STEPS: dict[str, str] = {"quantize": "edgeopt.steps.quantize.step:Quantize"}
+STEPS: dict[str, str] = {
+    "simplify": "edgeopt.steps.simplify:Simplify",
+    "quantize": "edgeopt.steps.quantize.step:Quantize",
+}
