@@ -1,0 +1,294 @@
+"""The proof of a conversion: both files run on the same inputs, and every output is compared.
+
+The source runs as its file says, without ONNX Runtime's own rewrites; the converted model on LiteRT with XNNPACK, as
+applications run it, and with the reference kernels, which differ from it (docs/adr/0017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph.load import onnx_artifact, read_proto
+from edgeopt.graph.quantization import quantization_state
+from edgeopt.graph.runtime import first_line, plain_session, runtime_errors
+from edgeopt.measure.differences import Bound, Difference, Numbers
+from edgeopt.measure.ports import Port, ports_of
+from edgeopt.runners import runner_named
+from edgeopt.runners.protocol import Session
+
+if TYPE_CHECKING:
+    import onnx
+
+Feeds = dict[str, NDArray[Any]]
+
+FAST, REFERENCE = "litert", "litert-reference"
+# Random batches, each with a seed of its own. The reference kernels take 50 times as long as the fast ones.
+_RANDOM_BATCHES = {FAST: 3, REFERENCE: 1}
+_REAL_BATCHES = {FAST: 16, REFERENCE: 2}
+_NUMBERS: dict[str, Numbers] = {
+    "qdq": "integer",
+    "qoperator": "integer",
+    "dynamic": "dynamic",
+    "weights": "dynamic",
+}
+_BYTES = {"uint8": 256, "int8": 128}
+_UNREST_SEED = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One output on one runtime.
+
+    Attributes:
+        name: Of the output.
+        runtime: Name of the runner of the converted model.
+        difference: From the source's output.
+        bound: How far it may be.
+    """
+
+    name: str
+    runtime: str
+    difference: Difference
+    bound: Bound
+
+    @property
+    def excess(self) -> str:
+        """How it breaks its bound; empty where it holds."""
+        return self.bound.excess(self.difference)
+
+    def as_json(self) -> dict[str, Any]:
+        """The output under its JSON keys."""
+        told = {"unit": "1", "origin": "host", "bound": self.bound.as_json()}
+        return {"name": self.name, "runtime": self.runtime, **self.difference.as_json(), **told}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What both files gave.
+
+    Attributes:
+        outputs: Every output on every runtime.
+        samples: Batches that both ran on with the fast kernels: random ones, and real ones.
+        ports: How the converted model's inputs stand for those of the source.
+    """
+
+    outputs: tuple[Output, ...]
+    samples: dict[str, int]
+    ports: tuple[Port, ...]
+
+    @property
+    def broken(self) -> Output | None:
+        """The first output that is farther from the source's than it may be."""
+        return next((output for output in self.outputs if output.excess), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The proof under its JSON keys."""
+        runs = ", ".join(f"{count} {kind}" for kind, count in self.samples.items() if count)
+        kept = "within rounding" if self.broken is None else "not equal"
+        told = f"outputs {kept} on LiteRT with XNNPACK and with reference kernels, {runs} batches of inputs"
+        return {"told": told, "samples": self.samples, "outputs": [output.as_json() for output in self.outputs]}
+
+
+def proof_of(
+    source: Path, made: Path, *, axes: Mapping[str, Sequence[int]], data: Dataset, is_told: bool = True
+) -> Proof:
+    """Both files on the same inputs: standard normal numbers at seeds, and the first rows of `data` where it has any.
+
+    Integer inputs get numbers that an embedding which reads them holds, else zeros and ones.
+
+    Args:
+        source: The ONNX model.
+        made: The TFLite model that was made of it.
+        axes: How axes lie in the TFLite file, by name of the ONNX tensor, where the converter tells it.
+        data: Samples bound to the source's inputs; none are needed.
+        is_told: Whether `axes` is the converter's own word; without it every order of axes that fits is tried, and the
+            first that is equal is taken.
+
+    Raises:
+        Unsupported: The files have other inputs or outputs, or a runtime does not take one.
+    """
+    model = read_proto(source)
+    before = onnx_artifact(source, model)
+    with ExitStack() as open_until:
+        reference = open_until.enter_context(plain_session(str(source), where=str(source)))
+        sessions = {name: _opened(open_until, name, made) for name in (FAST, REFERENCE)}
+        after = sessions[FAST]
+        found: Proof | None = None
+        for inputs in ports_of(before.inputs, after.inputs, axes, what="input"):
+            for outputs in ports_of(before.outputs, after.outputs, axes, what="output"):
+                trial = _Trial(model=model, reference=reference, inputs=inputs, outputs=outputs, data=data)
+                proof = trial.run(sessions)
+                if proof.broken is None or is_told:
+                    return proof
+                found = found or proof
+        assert found is not None
+        return found
+
+
+def _opened(stack: ExitStack, name: str, path: Path) -> Session:
+    try:
+        return stack.enter_context(runner_named(name).open(path))
+    except InputError as error:
+        raise Unsupported(f"{error.message} (the file that was just made)", hint=error.hint) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """Both models with one understanding of how tensors lie.
+
+    Attributes:
+        model: The ONNX model, perhaps without its external data.
+        reference: An ONNX Runtime session on it.
+        inputs: Its inputs in the TFLite file.
+        outputs: Its outputs there.
+        data: Real samples.
+    """
+
+    model: onnx.ModelProto
+    reference: Any
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    data: Dataset
+
+    def run(self, sessions: Mapping[str, Session]) -> Proof:
+        """The comparison of every output on every runtime."""
+        totals = {name: [Difference() for _ in self.outputs] for name in sessions}
+        counts = {"random": 0, "real": 0}
+        unrest = [Difference() for _ in self.outputs]
+        numbers = _numbers_of(self.model)
+        for kind, number, feeds in self._batches():
+            wanted = _run(self.reference, feeds)
+            for name, session in sessions.items():
+                if number < (_RANDOM_BATCHES if kind == "random" else _REAL_BATCHES)[name]:
+                    self._compare(session, feeds, wanted, totals[name])
+            if numbers == "integer" and not number:
+                self._add_unrest(feeds, wanted, unrest)
+            counts[kind] += 1
+        bounds = [
+            Bound(numbers=numbers, step=_step(port, self.model), unrest=change.root_mean_square)
+            for port, change in zip(self.outputs, unrest, strict=True)
+        ]
+        outputs = tuple(
+            Output(name=port.name, runtime=name, difference=difference, bound=bound)
+            for name, differences in totals.items()
+            for port, difference, bound in zip(self.outputs, differences, bounds, strict=True)
+        )
+        return Proof(outputs=outputs, samples=counts, ports=self.inputs)
+
+    def _compare(self, session: Session, feeds: Feeds, wanted: Feeds, totals: Sequence[Difference]) -> None:
+        given = session.infer({port.spec.name: port.given(feeds[port.name]) for port in self.inputs})
+        for port, total in zip(self.outputs, totals, strict=True):
+            total.add(wanted[port.name], port.meant(given[port.spec.name]))
+
+    def _add_unrest(self, feeds: Feeds, wanted: Feeds, totals: Sequence[Difference]) -> None:
+        """Add what the source's outputs change by where its float inputs move within a quantization step."""
+        generator = np.random.default_rng(_UNREST_SEED)
+        moved = {name: _moved(generator, array, _input_step(name, self)) for name, array in feeds.items()}
+        for port, total in zip(self.outputs, totals, strict=True):
+            total.add(wanted[port.name], _run(self.reference, moved)[port.name])
+
+    def _batches(self) -> Iterator[tuple[str, int, Feeds]]:
+        """(kind, number within it, inputs of the source)."""
+        for seed in range(max(_RANDOM_BATCHES.values())):
+            generator = np.random.default_rng(seed)
+            drawn = {port.name: _random(generator, port, self.model) for port in self.inputs}
+            yield "random", seed, {name: self._on_grid(name, array) for name, array in drawn.items()}
+        if not len(self.data):
+            return
+        shapes = {port.name: port.shape() for port in self.inputs}
+        size = next((shape[0] for shape in shapes.values() if shape), 1)
+        for number, feeds in enumerate(self.data.batches(size, is_filled=True)):
+            if number == max(_REAL_BATCHES.values()):
+                return
+            yield "real", number, {name: self._on_grid(name, feeds[name]) for name in shapes}
+
+    def _on_grid(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        """`array` rounded as the converted model takes it, so that rounding the input counts on neither side."""
+        port = next(port for port in self.inputs if port.name == name)
+        is_rounded = port.spec.quantization is not None and array.dtype.kind == "f"
+        return port.meant(port.given(array)).astype(array.dtype) if is_rounded else array
+
+
+def _run(session: Any, feeds: Feeds) -> Feeds:
+    names = [value.name for value in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, feeds), strict=True))
+    except runtime_errors() as error:
+        raise Unsupported(
+            f"the conversion cannot be proven: the source does not run on its inputs ({first_line(error)})",
+            hint="give samples that it runs on with `--data`",
+        ) from error
+
+
+def _numbers_of(model: onnx.ModelProto) -> Numbers:
+    state = quantization_state(model.graph)
+    if state.kind in _NUMBERS:
+        return _NUMBERS[state.kind]
+    return "float16" if "float16" in state.weights else "float32"
+
+
+def _step(port: Port, model: onnx.ModelProto) -> float:
+    """The step of the integers that an output is rounded to; 0 where neither model rounds it."""
+    if port.spec.quantization is not None:
+        return port.spec.quantization.scale
+    producer = next((node for node in model.graph.node if port.name in node.output), None)
+    return _scale_of(model, producer.input[1]) if producer and producer.op_type == "DequantizeLinear" else 0.0
+
+
+def _input_step(name: str, trial: _Trial) -> float:
+    """The step that the source rounds an input to; 0 where it does not."""
+    reader = next(
+        (node for node in trial.model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == name), None
+    )
+    return _scale_of(trial.model, reader.input[1]) if reader else 0.0
+
+
+def _scale_of(model: onnx.ModelProto, name: str) -> float:
+    import onnx
+
+    found = next((tensor for tensor in model.graph.initializer if tensor.name == name), None)
+    is_here = found is not None and found.data_location != onnx.TensorProto.EXTERNAL
+    return float(onnx.numpy_helper.to_array(found).max()) if is_here else 0.0
+
+
+def _moved(generator: np.random.Generator, array: NDArray[Any], step: float) -> NDArray[Any]:
+    if array.dtype.kind != "f" or not step:
+        return array
+    return (array + generator.uniform(-step / 2, step / 2, array.shape)).astype(array.dtype)
+
+
+def _random(generator: np.random.Generator, port: Port, model: onnx.ModelProto) -> NDArray[Any]:
+    """Standard normal floats; integers that any model takes, or that the embedding which reads them holds."""
+    shape, dtype = port.shape(), np.dtype(_dtype_of(port.name, model))
+    if dtype.kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    return generator.integers(0, _limit(port.name, model, dtype), shape).astype(dtype)
+
+
+def _dtype_of(name: str, model: onnx.ModelProto) -> Any:
+    import onnx
+
+    value = next(value for value in model.graph.input if value.name == name)
+    return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+
+
+def _limit(name: str, model: onnx.ModelProto, dtype: np.dtype[Any]) -> int:
+    """Above the largest integer that is safe at an input: the length of a table that it points into, else 2."""
+    if str(dtype) in _BYTES:
+        return _BYTES[str(dtype)]
+    lengths = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    readers = [node for node in model.graph.node if name in node.input]
+    tables = [lengths.get(node.input[0]) for node in readers if node.op_type == "Gather" and node.input[1] == name]
+    if len(tables) == len(readers) == 1 and tables[0]:
+        return int(tables[0][0]) if not any(a.name == "axis" and a.i for a in readers[0].attribute) else 2
+    return 2
+
