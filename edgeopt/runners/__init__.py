@@ -10,8 +10,12 @@ from edgeopt.errors import InputError, near_names
 if TYPE_CHECKING:
     from edgeopt.runners.protocol import Runner
 
-RUNNERS: dict[str, str] = {"onnxruntime": "edgeopt.runners.onnxruntime:OnnxRuntimeRunner"}
-RUNNER_OF_FORMAT: dict[str, str] = {"onnx": "onnxruntime"}
+RUNNERS: dict[str, str] = {
+    "onnxruntime": "edgeopt.runners.onnxruntime:OnnxRuntimeRunner",
+    "litert": "edgeopt.runners.litert:LiteRtRunner",
+    "litert-reference": "edgeopt.runners.litert:LiteRtReferenceRunner",
+}
+RUNNER_OF_FORMAT: dict[str, str] = {"onnx": "onnxruntime", "tflite": "litert"}
 
 
 def runner_named(name: str) -> Runner:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from edgeopt.core.artifact import Artifact
+from edgeopt.core.artifact import FORMATS, Artifact
 from edgeopt.core.dataset import CONFIRM, Dataset
 from edgeopt.core.overlap import require_disjoint_parts
 from edgeopt.core.profiles import load_target
@@ -33,7 +33,12 @@ def model_artifact(model: Named) -> Artifact:
         InputError: It cannot be read.
         Unsupported: Its format is none that can be run yet.
     """
-    return onnx_artifact(Path(model))
+    path = Path(model)
+    if FORMATS.get(path.suffix.lower()) == "tflite":
+        from edgeopt.graph.tflite.read import tflite_artifact
+
+        return tflite_artifact(path)
+    return onnx_artifact(path)
 
 
 def models_or_default(models: Sequence[Named]) -> tuple[Path, ...]:
