@@ -1,4 +1,4 @@
-"""The large constants of a model set apart as inputs, so that its graph can be rewritten and run without copies of them."""
+"""Large constants of a model set apart as inputs, so that its graph can be rewritten and run without copies."""
 
 from __future__ import annotations
 
@@ -58,8 +58,5 @@ def set_apart(model: onnx.ModelProto) -> Apart:
             light.graph.initializer.append(tensor)
             continue
         constants[tensor.name] = tensor
-        light.graph.input.append(
-            onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-        )
+        light.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
     return Apart(light=light, constants=constants)
-

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.core.artifact import Quantization, TensorSpec
+from edgeopt.core.artifact import TensorSpec
 from edgeopt.errors import Unsupported
 
 Array = NDArray[Any]
+_MOST_PERMUTED = 4
 # Orders that converters choose besides keeping the axes: channels last or first, of images, series and volumes.
 _USUAL = ((0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1), (0, 2, 3, 4, 1), (0, 4, 1, 2, 3))
 
@@ -42,27 +43,14 @@ class Port:
         moved = np.transpose(array, self.axes)
         quantization = self.spec.quantization
         if quantization is not None and array.dtype.kind == "f":
-            moved = quantized(moved, quantization, self.spec.dtype)
+            moved = quantization.quantized(moved, self.spec.dtype)
         return np.ascontiguousarray(moved, dtype=self.spec.dtype)
 
     def meant(self, array: Array) -> Array:
         """The values, in the order of the ONNX axes, that an array of the TFLite model means."""
         quantization = self.spec.quantization
-        values = dequantized(array, quantization) if quantization is not None else array
+        values: Array = quantization.dequantized(array) if quantization is not None else array
         return np.transpose(values, np.argsort(self.axes)) if self.axes else values
-
-
-def quantized(values: Array, by: Quantization, dtype: str) -> Array:
-    """`clip(round(values / scale) + zero_point)`, halves to even as ONNX rounds them."""
-    limits = np.iinfo(dtype)
-    steps = np.rint(values.astype(np.float64) / by.scale) + by.zero_point
-    return np.clip(steps, limits.min, limits.max).astype(dtype)
-
-
-def dequantized(values: Array, by: Quantization) -> Array:
-    """`(values - zero_point) * scale` in float32."""
-    steps = values.astype(np.float32) - np.float32(by.zero_point)
-    return np.asarray(steps * np.float32(by.scale), dtype=np.float32)
 
 
 def ports_of(
@@ -123,7 +111,7 @@ def _orders(wanted: TensorSpec, found: TensorSpec, what: str) -> list[tuple[int,
 def _candidates(rank: int) -> list[tuple[int, ...]]:
     own = tuple(range(rank))
     usual = [order for order in _USUAL if len(order) == rank]
-    others = [order for order in permutations(own) if rank <= 4]
+    others = [order for order in permutations(own) if order[0] == 0] if 0 < rank <= _MOST_PERMUTED else []
     return list(dict.fromkeys([own, *usual, *others]))
 
 

@@ -22,6 +22,7 @@ from edgeopt.graph.quantization import quantization_state
 from edgeopt.graph.runtime import first_line, plain_session, runtime_errors
 from edgeopt.measure.differences import Bound, Difference, Numbers
 from edgeopt.measure.ports import Port, ports_of
+from edgeopt.measure.random_inputs import input_scale, on_grid, random_feeds, scale_of
 from edgeopt.runners import runner_named
 from edgeopt.runners.protocol import Session
 
@@ -40,7 +41,6 @@ _NUMBERS: dict[str, Numbers] = {
     "dynamic": "dynamic",
     "weights": "dynamic",
 }
-_BYTES = {"uint8": 256, "int8": 128}
 _UNREST_SEED = 1_000
 
 
@@ -170,7 +170,7 @@ class _Trial:
             for name, session in sessions.items():
                 if number < (_RANDOM_BATCHES if kind == "random" else _REAL_BATCHES)[name]:
                     self._compare(session, feeds, wanted, totals[name])
-            if numbers == "integer" and not number:
+            if numbers == "integer" and number < max(_RANDOM_BATCHES.values()):
                 self._add_unrest(feeds, wanted, unrest)
             counts[kind] += 1
         bounds = [
@@ -192,16 +192,15 @@ class _Trial:
     def _add_unrest(self, feeds: Feeds, wanted: Feeds, totals: Sequence[Difference]) -> None:
         """Add what the source's outputs change by where its float inputs move within a quantization step."""
         generator = np.random.default_rng(_UNREST_SEED)
-        moved = {name: _moved(generator, array, _input_step(name, self)) for name, array in feeds.items()}
+        scales = {name: input_scale(name, self.model) for name in feeds}
+        moved = {name: _moved(generator, array, (scales[name] or (0.0,))[0]) for name, array in feeds.items()}
         for port, total in zip(self.outputs, totals, strict=True):
             total.add(wanted[port.name], _run(self.reference, moved)[port.name])
 
     def _batches(self) -> Iterator[tuple[str, int, Feeds]]:
         """(kind, number within it, inputs of the source)."""
         for seed in range(max(_RANDOM_BATCHES.values())):
-            generator = np.random.default_rng(seed)
-            drawn = {port.name: _random(generator, port, self.model) for port in self.inputs}
-            yield "random", seed, {name: self._on_grid(name, array) for name, array in drawn.items()}
+            yield "random", seed, random_feeds(self.model, self.inputs, seed)
         if not len(self.data):
             return
         shapes = {port.name: port.shape() for port in self.inputs}
@@ -209,13 +208,7 @@ class _Trial:
         for number, feeds in enumerate(self.data.batches(size, is_filled=True)):
             if number == max(_REAL_BATCHES.values()):
                 return
-            yield "real", number, {name: self._on_grid(name, feeds[name]) for name in shapes}
-
-    def _on_grid(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
-        """`array` rounded as the converted model takes it, so that rounding the input counts on neither side."""
-        port = next(port for port in self.inputs if port.name == name)
-        is_rounded = port.spec.quantization is not None and array.dtype.kind == "f"
-        return port.meant(port.given(array)).astype(array.dtype) if is_rounded else array
+            yield "real", number, {port.name: on_grid(port, feeds[port.name]) for port in self.inputs}
 
 
 def _run(session: Any, feeds: Feeds) -> Feeds:
@@ -241,54 +234,10 @@ def _step(port: Port, model: onnx.ModelProto) -> float:
     if port.spec.quantization is not None:
         return port.spec.quantization.scale
     producer = next((node for node in model.graph.node if port.name in node.output), None)
-    return _scale_of(model, producer.input[1]) if producer and producer.op_type == "DequantizeLinear" else 0.0
-
-
-def _input_step(name: str, trial: _Trial) -> float:
-    """The step that the source rounds an input to; 0 where it does not."""
-    reader = next(
-        (node for node in trial.model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == name), None
-    )
-    return _scale_of(trial.model, reader.input[1]) if reader else 0.0
-
-
-def _scale_of(model: onnx.ModelProto, name: str) -> float:
-    import onnx
-
-    found = next((tensor for tensor in model.graph.initializer if tensor.name == name), None)
-    is_here = found is not None and found.data_location != onnx.TensorProto.EXTERNAL
-    return float(onnx.numpy_helper.to_array(found).max()) if is_here else 0.0
+    return scale_of(model, producer.input[1]) if producer and producer.op_type == "DequantizeLinear" else 0.0
 
 
 def _moved(generator: np.random.Generator, array: NDArray[Any], step: float) -> NDArray[Any]:
     if array.dtype.kind != "f" or not step:
         return array
     return (array + generator.uniform(-step / 2, step / 2, array.shape)).astype(array.dtype)
-
-
-def _random(generator: np.random.Generator, port: Port, model: onnx.ModelProto) -> NDArray[Any]:
-    """Standard normal floats; integers that any model takes, or that the embedding which reads them holds."""
-    shape, dtype = port.shape(), np.dtype(_dtype_of(port.name, model))
-    if dtype.kind == "f":
-        return generator.standard_normal(shape).astype(dtype)
-    return generator.integers(0, _limit(port.name, model, dtype), shape).astype(dtype)
-
-
-def _dtype_of(name: str, model: onnx.ModelProto) -> Any:
-    import onnx
-
-    value = next(value for value in model.graph.input if value.name == name)
-    return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-
-
-def _limit(name: str, model: onnx.ModelProto, dtype: np.dtype[Any]) -> int:
-    """Above the largest integer that is safe at an input: the length of a table that it points into, else 2."""
-    if str(dtype) in _BYTES:
-        return _BYTES[str(dtype)]
-    lengths = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-    readers = [node for node in model.graph.node if name in node.input]
-    tables = [lengths.get(node.input[0]) for node in readers if node.op_type == "Gather" and node.input[1] == name]
-    if len(tables) == len(readers) == 1 and tables[0]:
-        return int(tables[0][0]) if not any(a.name == "axis" and a.i for a in readers[0].attribute) else 2
-    return 2
-

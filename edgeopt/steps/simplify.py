@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgeopt.core.dataset import Dataset
-from edgeopt.errors import InputError
 from edgeopt.graph.agreement import Feeds, Verdict, agreement
 from edgeopt.graph.apart import Apart, set_apart
 from edgeopt.graph.batch import batch_size
