@@ -14,7 +14,7 @@ from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.load import onnx_artifact
-from edgeopt.runners import RUNNER_OF_FORMAT
+from edgeopt.runners import RUNNERS, runner_named, runtime_of
 
 BUNDLED_MODEL = "digits_resnet8.onnx"
 BUNDLED_DATA = "digits.npz"
@@ -93,13 +93,29 @@ def runtime_for(artifact: Artifact, runtime: str | None) -> str:
     """The runner for an artifact: the one asked for, else the one of its format.
 
     Raises:
-        Unsupported: No runner takes the format.
+        Unsupported: It, or every runner, does not take the format.
     """
-    if runtime:
-        return runtime
-    if artifact.format not in RUNNER_OF_FORMAT:
-        raise Unsupported(f"nothing here runs `{artifact.format}` files yet", hint="give an .onnx model")
-    return RUNNER_OF_FORMAT[artifact.format]
+    found = runtime_of(artifact.path, runtime)
+    if runtime not in (None, found):
+        taken = ", ".join(f"`{name}`" for name in sorted(RUNNERS) if artifact.format in runner_named(name).formats)
+        raise Unsupported(
+            f"runtime `{runtime}` does not run {artifact.format} files such as `{artifact.path}`",
+            hint=f"those that do: {taken}; without `--runtime` it is `{runtime_of(artifact.path)}`",
+        )
+    return found
+
+
+def require_onnx(artifact: Artifact, *, what: str) -> None:
+    """Refuse a model of another format where the graph of an ONNX model is needed.
+
+    Raises:
+        Unsupported: It is of another format.
+    """
+    if artifact.format != "onnx":
+        raise Unsupported(
+            f"{what} works on ONNX models, `{artifact.path}` is a {artifact.format} file",
+            hint="give the ONNX model that it was converted from: `edgeopt convert MODEL.onnx` makes the .tflite",
+        )
 
 
 def require_host(target: str, *, what: str) -> None:

@@ -26,7 +26,6 @@ from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import second_plan, time_by_turns, time_once
 from edgeopt.workflow.demands import require
 from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of
-from edgeopt.workflow.inputs import runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report
 from edgeopt.workflow.sizes import size_measurement
@@ -169,7 +168,7 @@ def look_twice(
         return verdict_on(demands, seen)
 
     def measure_again(_: tuple[Rule, ...]) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
-        plan = second_plan(_plan(bench, measured.models, seed))
+        plan = second_plan(_plan(bench, seed))
         timing = time_once(measured.models, plan, report=report)
         return timing.figures[0], timing.figures[1]
 
@@ -182,11 +181,11 @@ def _timing(
 ) -> BenchResult | None:
     if not any(rule.metric in _TIMED for rule in rules):
         return None
-    return time_by_turns(models, _plan(bench, models, seed), report=report)
+    return time_by_turns(models, _plan(bench, seed), report=report)
 
 
-def _plan(bench: BenchTable, models: tuple[Artifact, Artifact], seed: int) -> Plan:
-    return Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
+def _plan(bench: BenchTable, seed: int) -> Plan:
+    return Plan(threads=bench.threads, processes=bench.processes, seed=seed)
 
 
 def _metrics(
