@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeopt.core.files import require_regular_file, sha256_of
 from edgeopt.errors import InputError, Unsupported
 
-Format = Literal["onnx", "tflite", "torch"]
+Format = Literal["onnx", "tflite", "torch", "c"]  # `c` is a TFLite model as an array in a C header
 FORMATS: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "torch"}
 
 
@@ -80,7 +80,7 @@ class Artifact:
 
     Attributes:
         path: Where it lies.
-        format: `onnx`, `tflite` or `torch`.
+        format: `onnx`, `tflite`, `torch`, or `c` for a C array.
         sha256: Digest of the file, hexadecimal; with external data, of the digests of all its files.
         size_bytes: Size of the file and of its external data, in bytes.
         inputs: What it takes.

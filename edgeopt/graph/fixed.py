@@ -39,6 +39,22 @@ def require_known_inputs(specs: Sequence[TensorSpec], given: Mapping[str, Axes],
             raise InputError(f"shape `{told}` does not fit input `{spec}`", hint="give lengths for its free axes alone")
 
 
+def fixed_lengths(given: Mapping[str, Axes]) -> dict[str, tuple[int, ...]]:
+    """`given`, where every axis is a length: TFLite models have no free ones.
+
+    Raises:
+        InputError: An axis is a word.
+    """
+    for name, axes in given.items():
+        word = next((axis for axis in axes if not isinstance(axis, int)), None)
+        if word is not None:
+            raise InputError(
+                f"axis `{word}` of input `{name}` has no length, and TFLite models have fixed shapes",
+                hint=f"write a number in the place of `{word}`",
+            )
+    return {name: tuple(int(axis) for axis in axes) for name, axes in given.items()}
+
+
 def fix_inputs(model: onnx.ModelProto, given: Mapping[str, Axes]) -> None:
     """Give, in place, free axes of inputs the lengths that `given` says; an axis of the same name gets it everywhere.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -106,11 +106,11 @@ class Convert:
             return StepReport(details=facts, warnings=report.warnings)
 
     def _make(self, source: Path, made: Path) -> StepReport:
-        from edgeopt.core.dataset import no_samples
-        from edgeopt.steps.export.shapes import input_shapes_from_texts
+        from edgeopt.graph.fixed import fixed_lengths
 
-        shapes = input_shapes_from_texts(self.inputs)
+        shapes = fixed_lengths(axes_of(self.inputs))
         if not self.via:
+            from edgeopt.core.dataset import no_samples
             from edgeopt.steps.tflite.step import Tflite
 
             return Tflite(layout=self.layout, io=self.io, shapes=shapes).apply(source, made, no_samples())
@@ -118,9 +118,22 @@ class Convert:
 
         tool = TOOLS[self.via]
         python = require_tool(tool, self.via_python)
-        lengths = fixed_shapes(source, {name: shape.axes for name, shape in shapes.items()})
+        lengths = fixed_shapes(source, shapes)
         make_via(tool, source, made, python=python, shapes=lengths, timeout_seconds=self.via_timeout)
         return StepReport(details={"via": self.via}, warnings=())
+
+
+def axes_of(texts: Sequence[str]) -> dict[str, tuple[int | str, ...]]:
+    """Axes by name of the input, as `--input` states them.
+
+    Raises:
+        InputError: One does not follow the grammar, or two are of the same name.
+    """
+    if not texts:
+        return {}
+    from edgeopt.steps.export.shapes import input_shapes_from_texts
+
+    return {name: shape.axes for name, shape in input_shapes_from_texts(texts).items()}
 
 
 def proven(source: Path, made: Path, tensors: Mapping[str, Mapping[str, Any]] | None, data: Dataset) -> Proof:

@@ -120,7 +120,7 @@ def _rewritten(
 
     start = onnx.ModelProto()
     if is_folded:
-        start = folded(model, where=where)
+        start = folded(model, where=where, keeps_quantization=quantization_state(model.graph).kind != "none")
         merge_padding(start.graph)
     else:
         start.CopyFrom(model)

@@ -83,7 +83,7 @@ def require_tool(tool: Tool, python: str) -> str:
     return python
 
 
-def fixed_shapes(source: Path, given: Mapping[str, tuple[int | str, ...]]) -> dict[str, tuple[int, ...]]:
+def fixed_shapes(source: Path, given: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     """Shapes of those inputs of an ONNX model that have free axes: as the user says, else at a batch of 1.
 
     Raises:
