@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -96,6 +96,28 @@ def judged_rows(data: Dataset, artifacts: Sequence[Artifact]) -> Dataset:
     if not len(judged):
         raise InputError(f"every sample of `{data.source}` was calibrated on", hint="judge on samples of their own")
     return judged
+
+
+def same_rows(judged: Dataset, bound_to: Artifact, model: Artifact, read: Callable[[Artifact], Dataset]) -> Dataset:
+    """The samples of `judged` as another model takes them, which may name, lay out or quantize its inputs otherwise.
+
+    Args:
+        judged: Samples bound to the inputs of `bound_to`.
+        bound_to: The model that they were read for.
+        model: The other model.
+        read: All samples of the data bound to a model.
+
+    Raises:
+        InputError: The data does not fit the other model.
+    """
+    if _inputs_of(model) == _inputs_of(bound_to):
+        return judged
+    return read(model).rows(judged.indices)
+
+
+def _inputs_of(model: Artifact) -> list[object]:
+    """What decides how samples are bound to a model: all of its inputs but the length of the batch."""
+    return [(spec.name, spec.shape[1:], spec.dtype, spec.quantization) for spec in model.inputs]
 
 
 def runtime_for(artifact: Artifact, runtime: str | None) -> str:

@@ -81,14 +81,14 @@ class Judging:
     """What is judged, on what.
 
     Attributes:
-        data: The samples that count; None where no rule needs them.
+        data: The samples that count, as each model takes them; None where no rule needs them.
         rules: What is demanded.
         metric: The metric that leads; None takes the task's.
         cluster: Column of samples that depend on each other; empty where none do.
         slices: Columns to compare by; without any, all that have few values.
     """
 
-    data: Dataset | None
+    data: tuple[Dataset, Dataset] | None
     rules: tuple[Rule, ...]
     metric: str | None = None
     cluster: str = ""
@@ -118,8 +118,14 @@ def measure_pair(
         InputError: A metric does not suit the data, or a model fails on it.
     """
     judged, rules = judging.data, judging.rules
-    predictions = [predictions_of(m, judged, report=report, stage=m.path.name) if judged else None for m in models]
-    before, after = predictions
+    before, after = predictions = (
+        [
+            predictions_of(model, samples, report=report, stage=model.path.name)
+            for model, samples in zip(models, judged, strict=True)
+        ]
+        if judged
+        else [None, None]
+    )
     # Before anything is timed: rules that do not suit the predictions end the command here, all of them at once.
     require(unusable_rules(rules, after) if after else [])
     metrics = [_metrics(m, made, judging, record, seed) for m, made in zip(models, predictions, strict=True)]

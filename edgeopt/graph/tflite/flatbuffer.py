@@ -28,10 +28,11 @@ _SCALARS = {
     "uint64": _U64,
 }
 # Tables and vectors may be shared, so that a small file can claim to hold any amount. What writers share are short
-# strings and scales; sixteen times the file is more than any of them does.
-_MOST_READ_PER_BYTE = 16
+# strings and scales; four times the file is more than any of them does. The smallest table, an empty buffer in its
+# list, takes 12 bytes.
+_MOST_READ_PER_BYTE = 4
 _MOST_READ_FREE = 1 << 20
-_TABLE_COST = 64
+_TABLE_COST = 32
 _LONGEST_NAME = 1 << 16
 
 

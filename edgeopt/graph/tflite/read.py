@@ -74,15 +74,30 @@ def has_state(path: Path, content: bytes | None = None) -> bool:
     return _checked(path, content, _has_variable)
 
 
-def tflite_artifact(path: Path) -> Artifact:
-    """The artifact in a TFLite file, with its inputs and outputs.
-
-    The whole file is checked, so that a runtime's native code is given none that is damaged.
+def read_metadata(path: Path) -> dict[str, bytes]:
+    """The entries of a file's metadata, by name.
 
     Raises:
         InputError: Not a TFLite file, or damaged.
     """
-    interface = read_tflite(path).interface
+    content = read_content(path)
+    places = read_tflite(path, content).metadata
+    return {name: content[start : start + size] for name, (start, size) in places.items()}
+
+
+def tflite_artifact(path: Path, model: TfliteModel | None = None) -> Artifact:
+    """The artifact in a TFLite file, with its inputs and outputs.
+
+    The whole file is checked, so that a runtime's native code is given none that is damaged.
+
+    Args:
+        path: The file.
+        model: What `read_tflite` gave for it, when it was read already.
+
+    Raises:
+        InputError: Not a TFLite file, or damaged.
+    """
+    interface = (model or read_tflite(path)).interface
     return replace(artifact_from_file(path), inputs=interface.inputs, outputs=interface.outputs)
 
 
