@@ -14,7 +14,8 @@ from edgeopt.errors import EdgeoptError
 from edgeopt.graph.load import load_onnx
 from edgeopt.graph.runtime import plain_session, runtime_errors
 from edgeopt.graph.save import as_source
-from edgeopt.measure.differences import FLOAT32_TOLERANCE, Difference
+from edgeopt.measure.bound import FLOAT32_TOLERANCE
+from edgeopt.measure.difference import Difference, Differences
 from edgeopt.measure.proof import Proof
 from edgeopt.measure.random_inputs import random_feeds
 
@@ -94,13 +95,17 @@ def _partings(
             array = given.get(str(entry["tensor"]))
             if array is None or array.ndim != len(entry["axes"]):
                 continue
-            found = Difference()
-            found.add(wanted[name], np.transpose(array, np.argsort(entry["axes"])) if array.ndim else array)
-            has_parted = found.sqnr_db < _PARTED_DB if is_integer else found.relative > FLOAT32_TOLERANCE
-            if found.fault or has_parted:
+            found = _difference(wanted[name], np.transpose(array, np.argsort(entry["axes"])) if array.ndim else array)
+            if found.sqnr_db < _PARTED_DB if is_integer else found.relative > FLOAT32_TOLERANCE:
                 yield Parting(
                     node=node.name or node.output[0], operator=node.op_type, tensor=name, relative=found.relative
                 )
+
+
+def _difference(wanted: NDArray[Any], given: NDArray[Any]) -> Difference:
+    tally = Differences()
+    tally.add({"": wanted}, {"": given})
+    return tally.by_output()[""]
 
 
 def _onnx_tensors(model: onnx.ModelProto, feeds: dict[str, Any], names: list[str]) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,8 @@ from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.load import onnx_artifact, read_proto
 from edgeopt.graph.quantization import quantization_state
 from edgeopt.graph.runtime import first_line, plain_session, runtime_errors
-from edgeopt.measure.differences import Bound, Difference, Numbers
+from edgeopt.measure.bound import Bound, Numbers
+from edgeopt.measure.difference import Difference, Differences
 from edgeopt.measure.ports import Port, ports_of
 from edgeopt.measure.random_inputs import input_scale, on_grid, random_feeds, scale_of
 from edgeopt.runners import runner_named
@@ -67,8 +68,17 @@ class Output:
 
     def as_json(self) -> dict[str, Any]:
         """The output under its JSON keys."""
-        told = {"unit": "1", "origin": "host", "bound": self.bound.as_json()}
-        return {"name": self.name, "runtime": self.runtime, **self.difference.as_json(), **told}
+        return {
+            "name": self.name,
+            "runtime": self.runtime,
+            "max_difference": self.difference.largest,
+            "mean_difference": self.difference.mean,
+            "relative": self.difference.relative,
+            "sqnr_db": self.difference.sqnr_db,
+            "bound": self.bound.as_json(),
+            "unit": "1",
+            "origin": "host",
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +147,9 @@ def proof_of(
 def _opened(stack: ExitStack, name: str, path: Path) -> Session:
     try:
         return stack.enter_context(runner_named(name).open(path))
-    except InputError as error:
-        raise Unsupported(f"{error.message} (the file that was just made)", hint=error.hint) from error
+    except (InputError, Unsupported) as error:
+        told = error.message.replace(f"`{path}`", "the converted model")
+        raise Unsupported(f"{told}; nothing is written", hint="report it with the model, or part of it") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,41 +172,44 @@ class _Trial:
 
     def run(self, sessions: Mapping[str, Session]) -> Proof:
         """The comparison of every output on every runtime."""
-        totals = {name: [Difference() for _ in self.outputs] for name in sessions}
+        totals = {name: Differences() for name in sessions}
         counts = {"random": 0, "real": 0}
-        unrest = [Difference() for _ in self.outputs]
+        unrest = Differences()
         numbers = _numbers_of(self.model)
         for kind, number, feeds in self._batches():
             wanted = _run(self.reference, feeds)
             for name, session in sessions.items():
                 if number < (_RANDOM_BATCHES if kind == "random" else _REAL_BATCHES)[name]:
-                    self._compare(session, feeds, wanted, totals[name])
+                    totals[name].add(wanted, self._given(session, feeds))
             if numbers == "integer" and number < max(_RANDOM_BATCHES.values()):
-                self._add_unrest(feeds, wanted, unrest)
+                unrest.add(wanted, _run(self.reference, self._moved(feeds)))
             counts[kind] += 1
-        bounds = [
-            Bound(numbers=numbers, step=_step(port, self.model), unrest=change.root_mean_square)
-            for port, change in zip(self.outputs, unrest, strict=True)
-        ]
+        changes = unrest.by_output()
+        bounds = {
+            port.name: Bound(
+                numbers=numbers,
+                step=_step(port, self.model),
+                unrest=changes[port.name].root_mean_square if changes else 0.0,
+            )
+            for port in self.outputs
+        }
         outputs = tuple(
-            Output(name=port.name, runtime=name, difference=difference, bound=bound)
-            for name, differences in totals.items()
-            for port, difference, bound in zip(self.outputs, differences, bounds, strict=True)
+            Output(name=name, runtime=runtime, difference=difference, bound=bounds[name])
+            for runtime, found in totals.items()
+            for name, difference in found.by_output().items()
         )
         return Proof(outputs=outputs, samples=counts, ports=self.inputs)
 
-    def _compare(self, session: Session, feeds: Feeds, wanted: Feeds, totals: Sequence[Difference]) -> None:
+    def _given(self, session: Session, feeds: Feeds) -> Feeds:
+        """The outputs of the converted model, as the source would give them."""
         given = session.infer({port.spec.name: port.given(feeds[port.name]) for port in self.inputs})
-        for port, total in zip(self.outputs, totals, strict=True):
-            total.add(wanted[port.name], port.meant(given[port.spec.name]))
+        return {port.name: port.meant(given[port.spec.name]) for port in self.outputs}
 
-    def _add_unrest(self, feeds: Feeds, wanted: Feeds, totals: Sequence[Difference]) -> None:
-        """Add what the source's outputs change by where its float inputs move within a quantization step."""
+    def _moved(self, feeds: Feeds) -> Feeds:
+        """Inputs that move within the quantization step of the source's float inputs."""
         generator = np.random.default_rng(_UNREST_SEED)
         scales = {name: input_scale(name, self.model) for name in feeds}
-        moved = {name: _moved(generator, array, (scales[name] or (0.0,))[0]) for name, array in feeds.items()}
-        for port, total in zip(self.outputs, totals, strict=True):
-            total.add(wanted[port.name], _run(self.reference, moved)[port.name])
+        return {name: _moved(generator, array, (scales[name] or (0.0,))[0]) for name, array in feeds.items()}
 
     def _batches(self) -> Iterator[tuple[str, int, Feeds]]:
         """(kind, number within it, inputs of the source)."""

@@ -40,6 +40,9 @@ class Convert:
     """
 
     name: ClassVar[str] = "convert"
+    ending: ClassVar[str] = ".tflite"
+    takes_data: ClassVar[bool] = False  # samples prove what it makes, and do not change it
+    needs_data: ClassVar[bool] = False
     to: To = "tflite"
     layout: Layout = "nchw"
     io: Io = "float32"
@@ -68,21 +71,6 @@ class Convert:
                 f"`layout` and `io` of convert do not go with `via = {self.via}`: the tool chooses both",
                 hint="leave them out, or convert without `via`",
             )
-
-    @property
-    def ending(self) -> str:
-        """That of a TFLite model."""
-        return ".tflite"
-
-    @property
-    def takes_data(self) -> bool:
-        """Samples prove what it makes, and do not change it."""
-        return False
-
-    @property
-    def needs_data(self) -> bool:
-        """Random inputs prove it too."""
-        return False
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the TFLite model `output` from the ONNX model `source`; samples in `data` prove it besides random ones.

@@ -38,21 +38,9 @@ class Simplify:
     """
 
     name: ClassVar[str] = "simplify"
-
-    @property
-    def ending(self) -> str:
-        """That of an ONNX model."""
-        return ".onnx"
-
-    @property
-    def takes_data(self) -> bool:
-        """Samples prove what it makes, and do not change it."""
-        return False
-
-    @property
-    def needs_data(self) -> bool:
-        """Random inputs prove it too."""
-        return False
+    ending: ClassVar[str] = ".onnx"
+    takes_data: ClassVar[bool] = False  # samples prove what it makes, and do not change it
+    needs_data: ClassVar[bool] = False
 
     def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:
         """Make the simpler model `output` from `source`; samples in `data` prove it besides random ones.
