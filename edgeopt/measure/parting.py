@@ -95,7 +95,10 @@ def _partings(
             array = given.get(str(entry["tensor"]))
             if array is None or array.ndim != len(entry["axes"]):
                 continue
-            found = _difference(wanted[name], np.transpose(array, np.argsort(entry["axes"])) if array.ndim else array)
+            moved = np.transpose(array, np.argsort(entry["axes"])) if array.ndim else array
+            if moved.shape != wanted[name].shape:  # another tensor of that name
+                continue
+            found = _difference(wanted[name], moved)
             if found.sqnr_db < _PARTED_DB if is_integer else found.relative > FLOAT32_TOLERANCE:
                 yield Parting(
                     node=node.name or node.output[0], operator=node.op_type, tensor=name, relative=found.relative

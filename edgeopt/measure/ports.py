@@ -58,8 +58,8 @@ def ports_of(
 ) -> Iterator[tuple[Port, ...]]:
     """Every way in which the tensors `found` in a TFLite file may stand for those `wanted`, the likeliest first.
 
-    Tensors of the same name belong together, the others by their place. Where `axes` says how a tensor lies there is
-    one way; else every order that its lengths allow is one.
+    Tensors of the same name belong together, the others by their place. The order of axes that `axes` tells comes
+    first, then the model's own, then all others that the lengths allow.
 
     Args:
         wanted: Inputs, or outputs, of the ONNX model.
@@ -75,7 +75,7 @@ def ports_of(
             f"the converted model has {len(found)} {what}s, the original {len(wanted)}", hint="convert another way"
         )
     pairs = list(zip(wanted, _paired(wanted, found), strict=True))
-    orders = [[tuple(axes[one.name])] if one.name in axes else _orders(one, other, what) for one, other in pairs]
+    orders = [_orders(one, other, axes.get(one.name), what) for one, other in pairs]
     for choice in _choices(orders):
         yield tuple(
             Port(name=one.name, spec=other, axes=order) for (one, other), order in zip(pairs, choice, strict=True)
@@ -96,10 +96,12 @@ def _paired(wanted: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> list[T
     return list(found)
 
 
-def _orders(wanted: TensorSpec, found: TensorSpec, what: str) -> list[tuple[int, ...]]:
-    """Orders of axes in which the lengths fit, the one that changes nothing first."""
+def _orders(wanted: TensorSpec, found: TensorSpec, told: Sequence[int] | None, what: str) -> list[tuple[int, ...]]:
+    """Orders of axes in which the lengths fit, the one that is told first, then the one that changes nothing."""
     rank = len(found.shape)
-    fits = [order for order in _candidates(rank) if len(wanted.shape) == rank and _fits(wanted, found, order)]
+    known = [tuple(told)] if told is not None and sorted(told) == list(range(rank)) else []
+    orders = dict.fromkeys([*known, *_candidates(rank)])
+    fits = [order for order in orders if len(wanted.shape) == rank and _fits(wanted, found, order)]
     if not fits:
         raise Unsupported(
             f"{what} `{wanted.name}` of shape {list(wanted.shape)} became `{found.name}` of shape {list(found.shape)}",

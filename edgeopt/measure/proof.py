@@ -108,9 +108,7 @@ class Proof:
         return {"told": told, "samples": self.samples, "outputs": [output.as_json() for output in self.outputs]}
 
 
-def proof_of(
-    source: Path, made: Path, *, axes: Mapping[str, Sequence[int]], data: Dataset, is_told: bool = True
-) -> Proof:
+def proof_of(source: Path, made: Path, *, axes: Mapping[str, Sequence[int]], data: Dataset) -> Proof:
     """Both files on the same inputs: standard normal numbers at seeds, and the first rows of `data` where it has any.
 
     Integer inputs get numbers that an embedding which reads them holds, else zeros and ones.
@@ -118,10 +116,9 @@ def proof_of(
     Args:
         source: The ONNX model.
         made: The TFLite model that was made of it.
-        axes: How axes lie in the TFLite file, by name of the ONNX tensor, where the converter tells it.
+        axes: How axes of inputs and outputs lie in the TFLite file, by name of the ONNX tensor, where the converter
+            tells it. Of the others every order that their lengths allow is tried, and the first that is equal is taken.
         data: Samples bound to the source's inputs; none are needed.
-        is_told: Whether `axes` is the converter's own word; without it every order of axes that fits is tried, and the
-            first that is equal is taken.
 
     Raises:
         Unsupported: The files have other inputs or outputs, or a runtime does not take one.
@@ -137,7 +134,7 @@ def proof_of(
             for outputs in ports_of(before.outputs, after.outputs, axes, what="output"):
                 trial = _Trial(model=model, reference=reference, inputs=inputs, outputs=outputs, data=data)
                 proof = trial.run(sessions)
-                if proof.broken is None or is_told:
+                if proof.broken is None:
                     return proof
                 found = found or proof
         assert found is not None

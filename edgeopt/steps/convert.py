@@ -137,8 +137,8 @@ def proven(source: Path, made: Path, tensors: Mapping[str, Mapping[str, Any]] | 
         Unsupported: An output is farther from the source's than rounding explains; the first node where the two part
             is named.
     """
-    axes = {name: entry["axes"] for name, entry in (tensors or {}).items()}
-    proof = proof_of(source, made, axes=axes, data=data, is_told=tensors is not None)
+    axes = {name: entry["axes"] for name, entry in (tensors or {}).items() if entry["tensor"] == name}
+    proof = proof_of(source, made, axes=axes, data=data)
     broken = proof.broken
     if broken is None:
         return proof
