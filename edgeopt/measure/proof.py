@@ -43,6 +43,7 @@ _NUMBERS: dict[str, Numbers] = {
     "weights": "dynamic",
 }
 _UNREST_SEED = 1_000
+_OTHER_WAY = "convert it another way, with `--via` or without it; and tell whose converter that was"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ def _opened(stack: ExitStack, name: str, path: Path) -> Session:
         return stack.enter_context(runner_named(name).open(path))
     except (InputError, Unsupported) as error:
         told = error.message.replace(f"`{path}`", "the converted model")
-        raise Unsupported(f"{told}; nothing is written", hint="report it with the model, or part of it") from error
+        raise Unsupported(f"{told}; nothing is written", hint=_OTHER_WAY) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,13 +44,16 @@ def convert_view(record: Record) -> RenderableType:
     if made:
         rows.append(("size", format_bytes(made["size_bytes"])))
         rows += [(name, _tensor(spec)) for name in ("input", "output") for spec in made[f"{name}s"]]
+    if record.get("array"):
+        array = record["array"]
+        rows.append(("array", f"{array['name']}, {format_bytes(array['size_bytes'])}"))
     if record["operators"]:
         rows.append(("operators", _operators(record["operators"])))
     proof = record["proof"]
     if proof is None:
         return facts_table(rows)
     rows.append(("proof", proof["told"]))
-    return Group(facts_table(rows), _outputs(proof["outputs"]))
+    return Group(facts_table(rows), *([_outputs(proof["outputs"])] if proof["outputs"] else []))
 
 
 CONVERT_VIEWS: dict[str, Callable[[Record], RenderableType]] = {"convert": convert_view, "simplify": simplify_view}

@@ -41,7 +41,7 @@ def litert_tensors(path: Path, feeds: Mapping[str, NDArray[Any]], names: Collect
     for spec, place in zip(model.interface.inputs, model.interface.input_places, strict=True):
         interpreter.set_tensor(place, feeds[spec.name])
     interpreter.invoke()
-    computed = {index for operator in graph.operators for index in operator.outputs if index >= 0}
+    computed = {index for operator in graph.operators for index in operator.outputs if index >= 0} | {*graph.inputs}
     found: dict[str, NDArray[Any]] = {}
     for index in sorted(computed):
         tensor = graph.tensors[index]

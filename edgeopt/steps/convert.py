@@ -91,7 +91,8 @@ class Convert:
             if progress:
                 progress(1, 1)
             facts = {**details, "operators": operators_in(made), "proof": proof.as_json()}
-            return StepReport(details=facts, warnings=report.warnings)
+            told = relaid(proof) if self.via else ()
+            return StepReport(details=facts, warnings=(*report.warnings, *told))
 
     def _make(self, source: Path, made: Path) -> StepReport:
         from edgeopt.graph.fixed import fixed_lengths
@@ -148,6 +149,18 @@ def proven(source: Path, made: Path, tensors: Mapping[str, Mapping[str, Any]] | 
     first = parting(source, made, tensors, proof) if tensors else None
     where = f"; the two part at {first}" if first else ""
     raise Unsupported(f"{told}{where}; nothing is written", hint=_hint(proof, first is not None, tensors is not None))
+
+
+def relaid(proof: Proof) -> tuple[str, ...]:
+    """What whoever feeds a model that another tool made should know: inputs of other names, or laid out otherwise."""
+    told = []
+    for port in proof.ports:
+        if port.axes != tuple(range(len(port.axes))):
+            order = ", ".join(map(str, port.axes))
+            told.append(f"input `{port.name}` is laid out otherwise: its axes come in the order {order}")
+        if port.spec.name != port.name:
+            told.append(f"input `{port.name}` is called `{port.spec.name}` in the converted model")
+    return tuple(told)
 
 
 def _hint(proof: Proof, is_found: bool, is_ours: bool) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from edgeopt.core.dataset import Dataset, no_samples
 from edgeopt.core.files import sha256_of
 from edgeopt.data.preprocess import Preprocess
-from edgeopt.steps.convert import Convert, axes_of, operators_in, proven
+from edgeopt.errors import EdgeoptError
+from edgeopt.steps.convert import Convert, axes_of, operators_in, proven, relaid
 from edgeopt.steps.export.reference import Source
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.via.tools import TOOLS
@@ -136,16 +137,22 @@ class Chain:
             via_python=wishes.via_python,
             via_timeout=wishes.via_timeout,
         )
-        applied = apply_step(
-            step,
-            model_artifact(source),
-            made,
-            data,
-            cache=cache if is_file and not wishes.via else None,  # what another tool makes hangs on its version
-            lies_at=path,
-            seed=self.seed,
-            progress=counter(self.report, "converting"),
-        )
+        try:
+            applied = apply_step(
+                step,
+                model_artifact(source),
+                made,
+                data,
+                cache=cache if is_file and not wishes.via else None,  # what another tool makes hangs on its version
+                lies_at=path,
+                seed=self.seed,
+                progress=counter(self.report, "converting"),
+            )
+        except EdgeoptError as error:
+            if is_file:
+                raise
+            # The user has never heard of the ONNX file between.
+            raise type(error)(error.message.replace(str(source), self.named.text), hint=error.hint) from error
         self.steps.append(applied)
         self.warnings += applied.warnings
         self._add(applied.report, made)
@@ -165,7 +172,7 @@ class Chain:
         make_via(tool, program, made, python=python, shapes={}, timeout_seconds=self.wishes.via_timeout)
         proof = proven(reference, made, None, data)
         details = {"via": tool.name, "operators": operators_in(made), "proof": proof.as_json()}
-        return StepReport(details=details)
+        return StepReport(details=details, warnings=relaid(proof))
 
     def _header(self, model: Path, path: Path) -> Path:
         """A C header that holds a TFLite file."""
