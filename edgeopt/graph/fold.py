@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     import onnx
 
 # Keys of a session's configuration (onnxruntime_session_options_config_keys.h).
+_KEEP_QUANTIZATION = "session.disable_quant_qdq"
 _EXTERNAL_FILE = "session.optimized_model_external_initializers_file_name"
 _EXTERNAL_FROM = "session.optimized_model_external_initializers_min_size_in_bytes"
 
 
-def folded(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
+def folded(model: onnx.ModelProto, *, where: str, keeps_quantization: bool = False) -> onnx.ModelProto:
     """`model` after ONNX Runtime's basic graph rewrites.
 
     Args:
         model: A model with its data in memory.
         where: What to call it in an error.
+        keeps_quantization: Whether quantize and dequantize nodes stay where they are: they are moved otherwise.
 
     Raises:
         InputError: ONNX Runtime does not take the model.
@@ -40,6 +42,8 @@ def folded(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
+    if keeps_quantization:
+        options.add_session_config_entry(_KEEP_QUANTIZATION, "1")
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
         if not fits_one_message(model):

@@ -20,13 +20,14 @@ from edgeopt.store.store import Store
 from edgeopt.workflow.baseline import Baseline
 from edgeopt.workflow.demands import is_on_data, missing_columns, require, unanswerable_rules
 from edgeopt.workflow.gate_case import Case
-from edgeopt.workflow.inputs import Named, data_for, model_artifact
+from edgeopt.workflow.inputs import Named, data_for, model_artifact, same_rows
 from edgeopt.workflow.measured_pair import Judging, MeasuredPair, look_twice, measure_pair
 from edgeopt.workflow.progress import Report
 from edgeopt.workflow.recipe import (
     AppliedRecipe,
     Recipe,
     apply_recipe,
+    ending_of,
     recipe_from_tables,
     recipe_lineage,
     split_for,
@@ -84,10 +85,10 @@ def measured_case(
     ground = _ground(settings, folder, faults, seed)
     require([*faults, *data_faults(settings, rules, ground.data, cluster)])
     candidate, applied = _made(ground, folder, seed, report, cache=cache)
-    kept = held.artifact(store, _made_path(folder, ground.original, "baseline")) if held else None
+    kept = held.artifact(store, _made_path(folder, ground.original.path, "baseline")) if held else None
     models = (kept or ground.original, candidate)
     judging = Judging(
-        data=_judged(ground, rules, models),
+        data=_judged(ground, rules, models, settings, folder),
         rules=rules,
         metric=settings.data.metric if settings.data else None,
         cluster=cluster,
@@ -151,24 +152,31 @@ def data_faults(settings: Config, rules: Sequence[Rule], data: Dataset | None, c
 
 
 def _data(settings: Config, folder: Path, original: Artifact) -> Dataset | None:
-    if settings.data is None:
-        return None
-    return data_for(original, located_data(settings.data, folder), preprocess_of(settings))
+    return None if settings.data is None else _read(settings, folder, original)
+
+
+def _read(settings: Config, folder: Path, model: Artifact) -> Dataset:
+    """The data of a configuration that names some, bound to a model."""
+    assert settings.data is not None
+    return data_for(model, located_data(settings.data, folder), preprocess_of(settings))
 
 
 def _made(
     ground: _Ground, folder: Path, seed: int, report: Report, *, cache: Named | None
 ) -> tuple[Artifact, AppliedRecipe]:
     """The candidate, which says what it was made from, and its steps with what they warn of."""
-    path = _made_path(folder, ground.original, "candidate")
+    named = ground.original.path.with_suffix(ending_of(ground.recipe, ground.original))
+    path = _made_path(folder, named, "candidate")
     calibration = ground.split.calibration if ground.split and takes_data(ground.recipe) else None
     applied = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(ground.recipe, ground.original, calibration, seed=seed)
     return replace(model_artifact(path), lineage=lineage), applied
 
 
-def _judged(ground: _Ground, rules: Sequence[Rule], models: Sequence[Artifact]) -> Dataset | None:
-    """The samples that count for both; None where no rule needs them."""
+def _judged(
+    ground: _Ground, rules: Sequence[Rule], models: tuple[Artifact, Artifact], settings: Config, folder: Path
+) -> tuple[Dataset, Dataset] | None:
+    """The samples that count for both, as each takes them; None where no rule needs them."""
     if ground.split is None or not len(ground.split.judged) or not any(map(is_on_data, rules)):
         return None
     judged = without_calibration(ground.split.judged, [model.path for model in models])
@@ -177,7 +185,10 @@ def _judged(ground: _Ground, rules: Sequence[Rule], models: Sequence[Artifact]) 
             f"every sample of `{judged.source}` was calibrated on by the baseline or the candidate",
             hint="judge on samples of their own: name parts in a column `part`",
         )
-    return judged
+    before, after = (
+        same_rows(judged, ground.original, model, lambda other: _read(settings, folder, other)) for model in models
+    )
+    return before, after
 
 
 def _gone(held: Baseline | None, recorded: Side | None) -> list[str]:
@@ -195,7 +206,8 @@ def _elsewhere(settings: Config) -> list[str]:
     return [f"{told} ([bench] targets)"] if others else []
 
 
-def _made_path(folder: Path, original: Artifact, role: str) -> Path:
+def _made_path(folder: Path, named: Path, role: str) -> Path:
+    """Where a model of that role goes, called as `named` is, with its ending."""
     record = folder / RECORD_FOLDER
     try:
         record.mkdir(exist_ok=True)
@@ -203,4 +215,4 @@ def _made_path(folder: Path, original: Artifact, role: str) -> Path:
         raise InputError(
             f"folder `{record}` cannot be made: {error.strerror}", hint="put edgeopt.toml where you may write"
         ) from error
-    return record / f"{original.path.stem}.{role}.onnx"
+    return record / f"{named.stem}.{role}{named.suffix}"

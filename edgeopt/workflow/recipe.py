@@ -17,7 +17,7 @@ from edgeopt.errors import InputError, near_names
 from edgeopt.graph.load import load_onnx
 from edgeopt.steps import STEPS
 from edgeopt.steps.protocol import Step
-from edgeopt.workflow.inputs import Named, model_artifact
+from edgeopt.workflow.inputs import Named, model_artifact, require_onnx
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_options
 
@@ -71,21 +71,23 @@ def apply_recipe(
 
     Raises:
         InputError: A step cannot read what it is given.
-        Unsupported: A step can do nothing for it.
+        Unsupported: A step can do nothing for it, or for its format.
     """
+    if recipe:
+        require_onnx(source, what=f"step `{recipe[0].name}`")
     random = None if data else synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
     warnings: list[str] = [] if data else [f"there is no `[data]`: {_unproven(recipe)}"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         current, steps = source, list[AppliedStep]()
         for number, step in enumerate(recipe, start=1):
-            made = Path(folder, f"{number}.onnx")
+            made = Path(folder, f"{number}{step.ending}")
             applied = apply_step(
                 step,
                 current,
                 made,
                 _samples(step, data, random),
                 cache=cache,
-                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}.onnx"),
+                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}{step.ending}"),
                 seed=seed,
                 progress=counter(report, step.name),
             )
@@ -94,6 +96,11 @@ def apply_recipe(
             current = model_artifact(made)
         _place(current, output)
     return AppliedRecipe(steps=tuple(steps), warnings=tuple(warnings))
+
+
+def ending_of(recipe: Recipe, source: Artifact) -> str:
+    """The ending of the file that a recipe makes of `source`, as in `.onnx`."""
+    return recipe[-1].ending if recipe else source.path.suffix
 
 
 def takes_data(recipe: Recipe) -> bool:

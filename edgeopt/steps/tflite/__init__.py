@@ -1,0 +1,1 @@
+"""ONNX to TFLite: the flatbuffer is written here, without TensorFlow."""

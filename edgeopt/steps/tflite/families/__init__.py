@@ -1,0 +1,1 @@
+"""Writers of operators, one module per family; `edgeopt/steps/tflite/operators.py` says which writes what."""

@@ -1,0 +1,530 @@
+"""A net built node by node: what writers of operators read values with and add operations to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeopt.steps.tflite.net import Net, Operation, Options, Quantization, Tensor, options
+from edgeopt.steps.tflite.refusal import Refused
+from edgeopt.steps.tflite.source import Node, Source, ValueType
+from edgeopt.steps.tflite.view import Axes, Regrouping, Shape, View, is_same_order, permuted, regrouping
+
+# Element types of ONNX that are held in another one, which takes each of their values.
+STORED_AS: Mapping[str, str] = {"float16": "float32", "bfloat16": "float32"}
+_NATIVE = frozenset(
+    ("float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float64")
+)
+# A fused activation, per operator: (lowest, highest) value that it lets through.
+_BOUNDS: Mapping[tuple[float | None, float | None], str] = {
+    (0.0, None): "RELU",
+    (0.0, 6.0): "RELU6",
+    (-1.0, 1.0): "RELU_N1_TO_1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What comes right behind a node and can be done by its operation.
+
+    Attributes:
+        activation: Name in the schema's ActivationFunctionType.
+        quantization: What the result is quantized with; None where it stays float.
+        absorbed: Nodes that are done with it.
+    """
+
+    activation: str = "NONE"
+    quantization: Quantization | None = None
+    absorbed: tuple[Node, ...] = ()
+
+
+class Lowering:
+    """The net that a source becomes.
+
+    Writers of operators get it beside their node. They read values as views, tensors or constants, add operations, and
+    bind the node's outputs.
+
+    Attributes:
+        source: The ONNX graph.
+        net: What has been built.
+        node: The node that is being written.
+        views: How each value lies.
+        overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
+            views are those of what comes behind it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.net = Net()
+        self.node: Node = _NOBODY
+        self.views: dict[str, View] = {}
+        self.overtaken: set[str] = set()
+        self._names: set[str] = set()
+        self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
+        self._real: dict[Tensor, Tensor] = {}
+        self._absorbed: set[Node] = set()
+        for name in source.inputs:
+            self._take_input(name)
+
+    # values
+
+    def view(self, name: str) -> View:
+        """How the value called `name` lies.
+
+        Raises:
+            Refused: It is of a type that TFLite has not.
+        """
+        if name not in self.views:
+            if name not in self.source.constants:
+                raise Refused(f"reads `{name}`, which nothing makes")
+            self.views[name] = self._constant_view(name)
+        return self.views[name]
+
+    def is_bound(self, name: str) -> bool:
+        """Whether the value called `name` has been made, or is constant."""
+        return name in self.views or name in self.source.constants
+
+    def constant(self, name: str) -> NDArray[Any] | None:
+        """Value called `name` as ONNX has it where it is constant, else None; real numbers of a quantized one."""
+        if name in self.source.constants:
+            return self.source.constants[name]
+        view = self.views.get(name)
+        if view is None or view.tensor.data is None:
+            return None
+        return constant_value(view)
+
+    def required_constant(self, position: int, what: str) -> NDArray[Any]:
+        """Input `position` of the node, which must be constant.
+
+        Raises:
+            Refused: It is computed by the model.
+        """
+        value = self.constant(self.node.input(position))
+        if value is None:
+            raise Refused(
+                f"its {what} is computed while the model runs", rewrite="make it a constant, or fix all input shapes"
+            )
+        return value
+
+    def optional_constant(self, position: int, what: str) -> NDArray[Any] | None:
+        """Input `position` of the node, constant, or None where it is left out."""
+        return self.required_constant(position, what) if self.node.input(position) else None
+
+    def type_of(self, name: str) -> ValueType:
+        """Type of the value called `name`: that of its view, else what inference says."""
+        if self.is_bound(name):
+            view = self.view(name)
+            return ValueType(shape=view.shape, dtype=view.dtype)
+        return self.source.types.get(name, ValueType(shape=None, dtype="unknown"))
+
+    def shape(self, name: str) -> Shape:
+        """Shape of the value called `name`.
+
+        Raises:
+            Refused: It cannot be told before the model runs.
+        """
+        shape = self.type_of(name).shape
+        if shape is None:
+            raise Refused(f"the shape of `{name}` is not known before the model runs", rewrite="fix all input shapes")
+        return shape
+
+    def dtype(self, name: str) -> str:
+        """Element type of the value called `name`, NumPy's name."""
+        return self.type_of(name).dtype
+
+    # tensors
+
+    def tensor(self, value: str | View, axes: Axes | None = None) -> Tensor:
+        """The tensor of a value as numbers (not what integers stand for) with its axes in the order `axes`.
+
+        Args:
+            value: Name of a value, or its view.
+            axes: Logical axis per memory axis; as ONNX has them by default.
+        """
+        view = self.numbers(self.view(value) if isinstance(value, str) else value)
+        return self.laid(view, axes)
+
+    def laid(self, view: View, axes: Axes | None = None) -> Tensor:
+        """The tensor of `view`, quantized or not, with its axes in the order `axes`; transposed where it must be."""
+        view = self.unflattened(view)
+        wanted = tuple(range(view.rank)) if axes is None else axes
+        if view.axes == wanted:
+            return view.tensor
+        key = (view.tensor, (*view.axes, *wanted))
+        if key not in self._laid:
+            self._laid[key] = self._transposed(view, wanted)
+        return self._laid[key]
+
+    def numbers(self, view: View) -> View:
+        """`view` as numbers: dequantized where its integers stand for real ones, unsigned where they lie 128 lower."""
+        if not view.is_quantized:
+            is_lower = view.dtype == "uint8" and view.tensor.dtype == "int8"
+            return replace(view, tensor=self._raised(view.tensor)) if is_lower else view
+        if view.tensor not in self._real:
+            self._real[view.tensor] = self._dequantized(view.tensor)
+        return replace(view, tensor=self._real[view.tensor], is_quantized=False)
+
+    def unflattened(self, view: View) -> View:
+        """`view` with a flattening that waits done."""
+        if not view.flattened:
+            return view
+        shape = view.shape
+        plain = replace(view, flattened=False)
+        ready = self.laid(plain, tuple(range(plain.rank)))
+        return replace(view, tensor=self.reshape(ready, shape), axes=(0, 1), flattened=False)
+
+    def reshaped(self, view: View, shape: Shape) -> View:
+        """`view` as the value of another shape, with as much of its order kept as can be."""
+        view = self.unflattened(view)
+        how: Regrouping = regrouping(view, shape)
+        before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
+        tensor = self.laid(view, before)
+        return replace(view, tensor=self.reshape(tensor, permuted(shape, how.after)), axes=how.after)
+
+    def reshape(self, tensor: Tensor, shape: Shape) -> Tensor:
+        """`tensor` with other lengths of its memory axes and the same order of elements."""
+        if tensor.shape == shape:
+            return tensor
+        if tensor.data is not None:
+            return self.new_constant(tensor.data.reshape(shape), like=tensor)
+        lengths = self.new_constant(np.array(shape, np.int32), name="shape")
+        return self.add(
+            "RESHAPE",
+            (tensor, lengths),
+            shape,
+            dtype=tensor.dtype,
+            quantization=tensor.quantization,
+            options=options("ReshapeOptions", newShape=np.array(shape, np.int32)),
+        )
+
+    def new_constant(
+        self,
+        data: NDArray[Any],
+        *,
+        name: str = "",
+        dtype: str = "",
+        quantization: Quantization | None = None,
+        like: Tensor | None = None,
+    ) -> Tensor:
+        """A constant tensor with the values `data`, in memory order.
+
+        Args:
+            data: Its values.
+            name: What to call it; else after the node.
+            dtype: Its element type where that is not the array's own, as for `int4`.
+            quantization: What its integers stand for.
+            like: A tensor that it takes name, dtype and quantization of.
+        """
+        if like is not None:
+            name, dtype, quantization = like.name, like.dtype, like.quantization
+        data = data.astype(STORED_AS.get(str(data.dtype), data.dtype))
+        return Tensor(
+            name=self.unique(name or f"{self.node.name}/constant"),
+            shape=tuple(data.shape),
+            dtype=dtype or str(data.dtype),
+            data=data,
+            quantization=quantization,
+        )
+
+    def scalar(self, value: float, dtype: str = "float32") -> Tensor:
+        """A constant of no axes."""
+        return self.new_constant(np.array(value, dtype), name="scalar")
+
+    # operations
+
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[Tensor | None],
+        shape: Shape,
+        *,
+        dtype: str = "",
+        quantization: Quantization | None = None,
+        options: Options | None = None,
+        name: str = "",
+    ) -> Tensor:
+        """Add an operation with one output, and give that.
+
+        Args:
+            kind: Name in the schema's BuiltinOperator.
+            inputs: What it reads.
+            shape: Shape of what it makes, in memory order.
+            dtype: Its element type; that of the first input by default.
+            quantization: What its integers stand for.
+            options: Attributes of the operation.
+            name: What to call the output; else after the node's first output.
+        """
+        first = inputs[0]
+        dtype = dtype or (first.dtype if first is not None else "float32")
+        result = self.new_tensor(shape, dtype=dtype, quantization=quantization, name=name)
+        self.add_operation(kind, inputs, (result,), options=options)
+        return result
+
+    def add_operation(
+        self, kind: str, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor], *, options: Options | None = None
+    ) -> None:
+        """Add an operation that makes `outputs`, which `new_tensor` gave."""
+        self.net.operations.append(
+            Operation(kind=kind, inputs=tuple(inputs), outputs=tuple(outputs), options=options, node=self.node.name)
+        )
+
+    def new_tensor(
+        self, shape: Shape, *, dtype: str, quantization: Quantization | None = None, name: str = ""
+    ) -> Tensor:
+        """A tensor that an operation is to make."""
+        name = name or next((each for each in self.node.outputs if each), self.node.name)
+        return Tensor(
+            name=self.unique(name),
+            shape=tuple(int(length) for length in shape),
+            dtype=STORED_AS.get(dtype, dtype),
+            quantization=quantization,
+        )
+
+    def bind(self, name: str, tensor: Tensor, axes: Axes | None = None, *, is_quantized: bool = False) -> None:
+        """Say that the value called `name` lies in `tensor`, in the order `axes`; in ONNX's own by default."""
+        axes = tuple(range(len(tensor.shape))) if axes is None else axes
+        dtype = self.source.types[name].dtype if name in self.source.types else tensor.dtype
+        if is_quantized or dtype == "unknown":
+            dtype = "float32" if is_quantized else tensor.dtype
+        self.bind_view(name, View(tensor=tensor, axes=axes, dtype=dtype, is_quantized=is_quantized))
+
+    def bind_view(self, name: str, view: View) -> None:
+        """Say how the value called `name` lies.
+
+        Raises:
+            Refused: It has another shape than inference says, which is a fault of a writer: better none than a wrong
+                answer.
+        """
+        told = self.source.types.get(name, ValueType(shape=None, dtype="unknown")).shape
+        if told is not None and told != view.shape:
+            raise Refused(f"makes `{name}` of shape {view.shape} where ONNX says {told}")
+        if name:
+            self.views[name] = view
+
+    def unique(self, name: str) -> str:
+        """`name`, or it with a number, so that no two tensors share one."""
+        candidate, number = name, 1
+        while candidate in self._names:
+            candidate, number = f"{name}_{number}", number + 1
+        self._names.add(candidate)
+        return candidate
+
+    # what comes behind a node
+
+    def ending(self, name: str, *, activations: bool = True, quantized: bool = True) -> Ending:
+        """What comes right behind the value called `name` and can be done with what makes it.
+
+        Args:
+            name: An output of the node.
+            activations: Whether its operation can do an activation.
+            quantized: Whether it can give integers: its inputs are quantized.
+        """
+        found = Ending()
+        reader = self.source.only_reader(name)
+        bounds = self._activation(reader) if reader is not None and activations else ""
+        if reader is not None and bounds:
+            found, name = Ending(activation=bounds, absorbed=(reader,)), reader.output(0)
+        quantization = self.wanted(name) if quantized else None
+        if quantized and quantization is None:
+            return Ending()
+        return replace(found, quantization=quantization)
+
+    def absorb(self, ending: Ending) -> None:
+        """Note that the nodes of `ending` are done."""
+        self._absorbed.update(ending.absorbed)
+        if ending.absorbed:
+            self.overtaken.add(self.node.output(0))
+
+    def is_absorbed(self, node: Node) -> bool:
+        """Whether the operation of an earlier node does what `node` does."""
+        return node in self._absorbed
+
+    def wanted(self, name: str) -> Quantization | None:
+        """What all readers of the value called `name` quantize it with, alike; None where one takes it as it is."""
+        readers = self.source.readers.get(name, ())
+        if not readers or name in self.source.outputs:
+            return None
+        found = {self._quantization_of(reader) if reader.input(0) == name else None for reader in readers}
+        return found.pop() if len(found) == 1 else None
+
+    def _quantization_of(self, node: Node) -> Quantization | None:
+        if node.operator != "QuantizeLinear" or self.dtype(node.output(0)) not in ("int8", "uint8"):
+            return None
+        found = quantization_of(self, node)
+        return found if found is not None and found.is_per_tensor else None
+
+    def _activation(self, node: Node) -> str:
+        if node.operator == "Relu":
+            return "RELU"
+        if node.operator != "Clip":
+            return ""
+        bounds = [self.constant(node.input(place)) if node.input(place) else None for place in (1, 2)]
+        if any(node.input(place) and bounds[place - 1] is None for place in (1, 2)):
+            return ""
+        lowest, highest = (None if each is None or not np.isfinite(each).all() else float(each) for each in bounds)
+        return _BOUNDS.get((lowest, highest), "")
+
+    # inside
+
+    def _take_input(self, name: str) -> None:
+        told = self.source.types[name]
+        shape = told.shape
+        if shape is None or told.dtype not in {*_NATIVE, *STORED_AS}:
+            return  # the workflow refuses free axes and odd types before; readers of it say that nothing makes it
+        tensor = Tensor(name=self.unique(name), shape=shape, dtype=told.dtype)
+        self.net.inputs[name] = tensor
+        stored = tensor
+        if told.dtype in STORED_AS:
+            stored = self.cast(tensor, STORED_AS[told.dtype])
+        self.views[name] = View(tensor=stored, axes=tuple(range(len(shape))), dtype=told.dtype)
+
+    def give_outputs(self) -> None:
+        """Make the outputs of the source outputs of the net, as ONNX has them."""
+        for name in self.source.outputs:
+            view = self.view(name)
+            self.node = replace(_NOBODY, name=name, outputs=(name,))
+            tensor = self.tensor(view)
+            if view.dtype in STORED_AS:
+                tensor = self.cast(tensor, view.dtype)
+            if tensor.data is not None or tensor in self.net.inputs.values() or tensor in self.net.outputs.values():
+                tensor = self._copied(tensor)
+            self.net.outputs[name] = tensor
+
+    def cast(self, tensor: Tensor, dtype: str) -> Tensor:
+        """`tensor` as numbers of another type."""
+        if tensor.dtype == dtype:
+            return tensor
+        if tensor.data is not None and dtype not in STORED_AS:
+            return self.new_constant(tensor.data.astype(dtype), name=tensor.name)
+        result = Tensor(name=self.unique(f"{tensor.name}/{dtype}"), shape=tensor.shape, dtype=dtype)
+        codes = {"inDataType": tensor.dtype, "outDataType": dtype}
+        self.add_operation("CAST", (tensor,), (result,), options=Options(table="CastOptions", values=codes))
+        return result
+
+    def _copied(self, tensor: Tensor) -> Tensor:
+        """Another tensor with the same values: a runtime wants an output to be made by an operation of its own."""
+        source = tensor
+        lengths = self.new_constant(np.array(tensor.shape, np.int32), name="shape")
+        return self.add(
+            "RESHAPE", (source, lengths), tensor.shape, dtype=tensor.dtype, options=options("ReshapeOptions")
+        )
+
+    def _constant_view(self, name: str) -> View:
+        value = self.source.constants[name]
+        dtype = str(value.dtype)
+        if dtype == "float64":
+            narrow = value.astype(np.float32)
+            if not np.array_equal(narrow.astype(np.float64), value, equal_nan=True):
+                raise Refused(f"constant `{name}` is float64 and not exact in float32")
+            value = narrow
+        elif dtype not in {*_NATIVE, *STORED_AS}:
+            raise Refused(f"constant `{name}` is `{dtype}`, which TFLite has no numbers for")
+        tensor = self.new_constant(value, name=name)
+        return View(tensor=tensor, axes=tuple(range(value.ndim)), dtype=dtype)
+
+    def _transposed(self, view: View, wanted: Axes) -> Tensor:
+        shape = permuted(view.shape, wanted)
+        if is_same_order(view.axes, wanted, view.shape):
+            return self.reshape(view.tensor, shape)
+        order = tuple(view.axes.index(axis) for axis in wanted)
+        tensor = view.tensor
+        quantization = tensor.quantization
+        if quantization is not None and not quantization.is_per_tensor:
+            quantization = replace(quantization, axis=order.index(quantization.axis))
+        if tensor.data is not None:
+            data = np.ascontiguousarray(tensor.data.transpose(order))
+            return self.new_constant(data, name=tensor.name, dtype=tensor.dtype, quantization=quantization)
+        permutation = self.new_constant(np.array(order, np.int32), name="permutation")
+        return self.add(
+            "TRANSPOSE",
+            (tensor, permutation),
+            shape,
+            dtype=tensor.dtype,
+            quantization=quantization,
+            options=options("TransposeOptions"),
+            name=tensor.name,
+        )
+
+    def _dequantized(self, tensor: Tensor) -> Tensor:
+        if tensor.data is not None:
+            return self.new_constant(real_numbers(tensor), name=tensor.name)
+        return self.add(
+            "DEQUANTIZE",
+            (tensor,),
+            tensor.shape,
+            dtype="float32",
+            options=options("DequantizeOptions"),
+            name=tensor.name,
+        )
+
+    def _raised(self, tensor: Tensor) -> Tensor:
+        """The unsigned integers that a tensor of int8 holds 128 lower."""
+        assert tensor.quantization is not None
+        if tensor.data is not None:
+            return self.new_constant((tensor.data.astype(np.int16) + 128).astype(np.uint8), name=tensor.name)
+        points = tuple(point + 128 for point in tensor.quantization.zero_points)
+        quantization = replace(tensor.quantization, zero_points=points)
+        return self.add(
+            "QUANTIZE",
+            (tensor,),
+            tensor.shape,
+            dtype="uint8",
+            quantization=quantization,
+            options=options("QuantizeOptions"),
+            name=tensor.name,
+        )
+
+
+def real_numbers(tensor: Tensor) -> NDArray[np.float32]:
+    """(shape) float32 numbers that the integers of a constant tensor stand for."""
+    assert tensor.data is not None
+    assert tensor.quantization is not None
+    along = [1] * len(tensor.shape)
+    if not tensor.quantization.is_per_tensor:
+        along[tensor.quantization.axis] = -1
+    scales = np.array(tensor.quantization.scales, np.float32).reshape(along)
+    zero_points = np.array(tensor.quantization.zero_points, np.int32).reshape(along)
+    return ((tensor.data.astype(np.int32) - zero_points) * scales).astype(np.float32)
+
+
+def constant_value(view: View) -> NDArray[Any]:
+    """The value of a constant view as ONNX has it."""
+    assert view.tensor.data is not None
+    data = real_numbers(view.tensor) if view.is_quantized else view.tensor.data
+    logical = data.transpose([view.axes.index(axis) for axis in range(len(view.axes))])
+    return logical.reshape(view.shape)
+
+
+def quantization_of(net: Lowering, node: Node) -> Quantization | None:
+    """Scale and zero point of a QuantizeLinear or DequantizeLinear with constant ones, for int8 or int32 integers.
+
+    Unsigned integers are taken to lie 128 lower, as int8. None where TFLite has no such type or parameters.
+    """
+    scales, zero_points = net.constant(node.input(1)), net.constant(node.input(2)) if node.input(2) else None
+    if scales is None or (node.input(2) and zero_points is None):
+        return None
+    dtype = (
+        str(zero_points.dtype)
+        if zero_points is not None
+        else net.dtype(node.input(0) if node.operator == "DequantizeLinear" else node.output(0))
+    )
+    if dtype not in ("int8", "uint8", "int16", "int32") or scales.ndim > 1:
+        return None
+    points = np.zeros(scales.size, np.int64) if zero_points is None else zero_points.reshape(-1).astype(np.int64)
+    if dtype == "uint8":
+        points = points - 128
+    axis = 0
+    if scales.size > 1:
+        axis = int(node.attribute("axis", 1)) % len(net.shape(node.input(0)))
+    return Quantization(
+        scales=tuple(float(each) for each in scales.reshape(-1)),
+        zero_points=tuple(int(each) for each in points),
+        axis=axis,
+    )
+
+
+_NOBODY = Node(name="", operator="", domain="", inputs=(), outputs=())
