@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Format = Literal["onnx", "tflite", "torch"]
+Format = Literal["onnx", "tflite", "torch", "c"]  # `c` is a TFLite model as an array in a C header
 FORMATS: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "torch"}
 
 
@@ -85,7 +85,7 @@ class Artifact:
 
     Attributes:
         path: Where it lies.
-        format: `onnx`, `tflite` or `torch`.
+        format: `onnx`, `tflite`, `torch`, or `c` for a C array.
         sha256: Digest of the file, hexadecimal; with external data, of the digests of all its files.
         size_bytes: Size of the file and of its external data, in bytes.
         inputs: What it takes.
