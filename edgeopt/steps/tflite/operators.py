@@ -48,8 +48,18 @@ OPERATORS: dict[str, Operator] = {
     "Col2Im": Operator(writer="rearrangement:col2im", becomes="GATHER, SUM"),
     "Conv": Operator(
         writer="convolution:conv",
-        becomes="CONV_2D, DEPTHWISE_CONV_2D",
+        becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D",
         is_integer=True,
+    ),
+    "ConvInteger": Operator(
+        writer="integer_convolution:conv_integer",
+        becomes="CONV_2D per block of channels, CAST, ADD",
+        note="kernels of more than 258 elements; zero points that are computed",
+    ),
+    "ConvTranspose": Operator(
+        writer="transposed_convolution:conv_transpose",
+        becomes="TRANSPOSE_CONV, or PAD and a convolution",
+        note="more than three spatial axes",
     ),
     "DepthToSpace": Operator(writer="rearrangement:depth_to_space", becomes="DEPTH_TO_SPACE", is_integer=True),
     "DequantizeLinear": Operator(
