@@ -39,6 +39,7 @@ class Operator:
 # operator of the standard domain -> how it is written
 OPERATORS: dict[str, Operator] = {
     "Add": Operator(writer="arithmetic:add", becomes="ADD", is_integer=True),
+    "AffineGrid": Operator(writer="sampling:affine_grid", becomes="BATCH_MATMUL", note="its size must be constant"),
     "AveragePool": Operator(writer="pooling:average_pool", becomes="AVERAGE_POOL_2D", is_integer=True),
     "BatchNormalization": Operator(
         writer="normalization:batch_normalization", becomes="MUL, ADD; nothing behind a Conv"
@@ -61,6 +62,9 @@ OPERATORS: dict[str, Operator] = {
         becomes="TRANSPOSE_CONV, or PAD and a convolution",
         note="more than three spatial axes",
     ),
+    "DeformConv": Operator(
+        writer="deformable:deform_conv", becomes="GATHER, MUL, SUM, CONV_2D", note="other than two spatial axes"
+    ),
     "DepthToSpace": Operator(writer="rearrangement:depth_to_space", becomes="DEPTH_TO_SPACE", is_integer=True),
     "DequantizeLinear": Operator(
         writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
@@ -71,6 +75,7 @@ OPERATORS: dict[str, Operator] = {
     "GlobalAveragePool": Operator(writer="pooling:global_average_pool", becomes="MEAN", is_integer=True),
     "GlobalLpPool": Operator(writer="pooling:global_lp_pool", becomes="ABS, POW, SUM"),
     "GlobalMaxPool": Operator(writer="pooling:global_max_pool", becomes="REDUCE_MAX", is_integer=True),
+    "GridSample": Operator(writer="sampling:grid_sample", becomes="GATHER, MUL, SUM"),
     "GroupNormalization": Operator(writer="normalization:group_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "Identity": Operator(writer="movement:identity", becomes="nothing", is_integer=True),
     "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
@@ -82,6 +87,7 @@ OPERATORS: dict[str, Operator] = {
     "MaxPool": Operator(
         writer="pooling:max_pool", becomes="MAX_POOL_2D, or GATHER and REDUCE_MAX, ARG_MAX for indices", is_integer=True
     ),
+    "MaxUnpool": Operator(writer="unpooling:max_unpool", becomes="SCATTER_ND"),
     "MeanVarianceNormalization": Operator(
         writer="normalization:mean_variance_normalization", becomes="MEAN, SQRT, DIV"
     ),
@@ -100,6 +106,9 @@ OPERATORS: dict[str, Operator] = {
         becomes="RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR, GATHER, BATCH_MATMUL, FULLY_CONNECTED",
         note="integers are interpolated by none; scales, sizes and regions must be constant",
         is_integer=True,
+    ),
+    "RoiAlign": Operator(
+        writer="sampling:roi_align", becomes="GATHER, MUL, SUM, MEAN or REDUCE_MAX", note="`sampling_ratio` of 0"
     ),
     "Softmax": Operator(writer="activation:softmax", becomes="SOFTMAX", is_integer=True),
     "SpaceToDepth": Operator(writer="rearrangement:space_to_depth", becomes="SPACE_TO_DEPTH", is_integer=True),
