@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
-from edgeopt.steps.tflite.families.pieces import combined, joined, sliced
+from edgeopt.steps.tflite.families.pieces import combined, floats, joined, sliced
 from edgeopt.steps.tflite.families.samples import Range, crossed, image_rows, of_image, summed, taps_of, weighed
 from edgeopt.steps.tflite.families.taps import taps_along
 from edgeopt.steps.tflite.families.windows import Window, window_of
@@ -19,7 +19,7 @@ from edgeopt.steps.tflite.view import View, channels_last
 
 def deform_conv(node: Node, net: Lowering) -> None:
     """DeformConv over two axes, in groups of offsets and of channels."""
-    view, weights = net.numbers(net.unflattened(net.view(node.input(0)))), net.numbers(net.view(node.input(1)))
+    view, weights = floats(net, node.input(0)), floats(net, node.input(1))
     if view.rank != 4:
         raise Refused(f"has {view.rank - 2} spatial axes")
     window = window_of(node, weights.shape[2:], view.shape[2:])

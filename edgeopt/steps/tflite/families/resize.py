@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.families.interpolation import Axis, Method, kernel_flags, matrix_of, outside_of
-from edgeopt.steps.tflite.families.pieces import combined, gathered
+from edgeopt.steps.tflite.families.pieces import combined, floats, gathered
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -147,9 +147,7 @@ def _axis_by_axis(node: Node, net: Lowering, view: View, axes: dict[int, Axis], 
     filling = float(node.attribute("extrapolation_value", 0.0))
     is_picked = method.mode == "nearest" and not any(outside_of(axis, method).any() for axis in axes.values())
     if not is_picked:
-        if view.dtype not in ("float32", "float16", "bfloat16"):
-            raise Refused(f"interpolates `{view.dtype}`", rewrite="a Cast to float before it")
-        view = net.numbers(view)
+        view = floats(net, node.input(0))
     elif view.tensor.dtype not in _MOVED:
         raise Refused(f"resizes `{view.dtype}`, which TFLite's GATHER lacks", rewrite="a Cast before it")
     tensor = view.tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.pieces import combined, reduced, sliced
+from edgeopt.steps.tflite.families.pieces import combined, floats, reduced, sliced
 from edgeopt.steps.tflite.families.samples import (
     Range,
     Taps,
@@ -28,7 +28,7 @@ _MODES = {"bilinear": "linear", "bicubic": "cubic"}  # names of opsets before 20
 
 def grid_sample(node: Node, net: Lowering) -> None:
     """GridSample over any number of axes, nearest, linear or cubic."""
-    view = net.numbers(net.unflattened(net.view(node.input(0))))
+    view = floats(net, node.input(0))
     grid = net.tensor(node.input(1))
     lengths = view.shape[2:]
     mode, aligns = node.attribute("mode", "linear"), bool(node.attribute("align_corners", 0))
@@ -71,7 +71,7 @@ def affine_grid(node: Node, net: Lowering) -> None:
 
 def roi_align(node: Node, net: Lowering) -> None:
     """RoiAlign with a given number of samples per bin."""
-    view = net.numbers(net.unflattened(net.view(node.input(0))))
+    view = floats(net, node.input(0))
     samples = int(node.attribute("sampling_ratio", 0))
     if not samples:
         raise Refused("takes as many samples as a region is large", rewrite="sampling_ratio of 1 or more")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
-from edgeopt.steps.tflite.families.pieces import gathered, sliced, widened
+from edgeopt.steps.tflite.families.pieces import floats, gathered, sliced, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -98,7 +98,7 @@ def spread_of(node: Node, kernel: Shape, lengths: Shape) -> Spread:
 
 def conv_transpose(node: Node, net: Lowering) -> None:
     """ConvTranspose in float over one to three spatial axes, grouped and dilated or not."""
-    view, weights = net.numbers(net.unflattened(net.view(node.input(0)))), net.numbers(net.view(node.input(1)))
+    view, weights = floats(net, node.input(0)), floats(net, node.input(1))
     spread = spread_of(node, weights.shape[2:], view.shape[2:])
     if min(spread.before) < 0 or min(spread.outputs) < 1:
         raise Refused("has negative padding", rewrite="a Pad behind it")

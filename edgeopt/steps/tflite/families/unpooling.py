@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import combined, widened
+from edgeopt.steps.tflite.families.pieces import combined, floats, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -20,7 +20,7 @@ def max_unpool(node: Node, net: Lowering) -> None:
     lengths = [(length - 1) * stride + size - before - after for length, stride, size, before, after in steps]
     natural = (*shape[:2], *lengths)
     size = int(np.prod(natural, dtype=np.int64))
-    values = net.tensor(node.input(0))
+    values = net.laid(floats(net, node.input(0)))
     count = values.elements
     places = net.reshape(net.cast(net.tensor(node.input(1)), "int32"), (count, 1))
     made = _scattered(net, places, net.reshape(values, (count,)), size)
