@@ -129,7 +129,7 @@ def _region_places(
 
 def _pooled(node: Node, net: Lowering, values: Tensor, inside: Tensor, samples: int) -> Tensor:
     """(region, bin, channel): the mean of samples, or the largest weighed neighbour of any."""
-    regions, taps, points, channels = values.shape
+    regions, _, points, channels = values.shape
     is_mean = node.attribute("mode", "avg") == "avg"
     each = summed(net, values) if is_mean else reduced(net, "REDUCE_MAX", values, (1,), keeps=False)
     each = combined(net, "MUL", each, inside)

@@ -108,7 +108,7 @@ def conv_transpose(node: Node, net: Lowering) -> None:
     if groups == 1 and len(spread.kernel) <= 2:
         made = _transposed(net, image, weights, bias, spread)
     else:
-        made = _stuffed(net, image, weights, bias, spread, groups)
+        made = _stuffed(net, image, weights, bias, spread=spread, groups=groups)
     net.bind_view(node.output(0), View(tensor=made, axes=channels_last(view.rank), dtype=view.dtype))
 
 
@@ -145,7 +145,9 @@ def _transposed(net: Lowering, image: Tensor, weights: View, bias: Tensor | None
     return sliced(net, made, (0, *spread.before, 0), (made.shape[0], *spread.outputs, count))
 
 
-def _stuffed(net: Lowering, image: Tensor, weights: View, bias: Tensor | None, spread: Spread, groups: int) -> Tensor:
+def _stuffed(
+    net: Lowering, image: Tensor, weights: View, bias: Tensor | None, *, spread: Spread, groups: int
+) -> Tensor:
     """A convolution, its kernel turned round, over the image with zeros between its elements."""
     inputs, count, kernel = weights.shape[0], weights.shape[1], weights.shape[2:]
     apart = net.reshaped(weights, (groups, inputs // groups, count, *kernel))
