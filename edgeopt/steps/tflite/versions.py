@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from edgeopt.steps.tflite.net import Operation
 
-
 # operator -> its oldest version, where that is not 1
 _OLDEST = {"BROADCAST_TO": 2}
 

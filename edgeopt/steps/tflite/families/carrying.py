@@ -63,7 +63,9 @@ def carried(
         tensor = given[place]
         assert tensor is not None
         given[place] = as_type(net, tensor, stand_in)
-    return as_type(net, net.add(kind, given, shape, dtype=stand_in, options=options, name=name), first.dtype, like=first)
+    return as_type(
+        net, net.add(kind, given, shape, dtype=stand_in, options=options, name=name), first.dtype, like=first
+    )
 
 
 def as_type(net: Lowering, tensor: Tensor, dtype: str, *, like: Tensor | None = None) -> Tensor:

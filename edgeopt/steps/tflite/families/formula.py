@@ -51,9 +51,7 @@ def _added(
     return net.add(kind, tensors, shape, dtype=dtype, options=given)
 
 
-def _fewer_axes(
-    net: Lowering, tensors: list[Tensor], shape: tuple[int, ...]
-) -> tuple[list[Tensor], tuple[int, ...]]:
+def _fewer_axes(net: Lowering, tensors: list[Tensor], shape: tuple[int, ...]) -> tuple[list[Tensor], tuple[int, ...]]:
     """Operands and result with neighbouring axes merged that all operands have, or lack, alike.
 
     Raises:

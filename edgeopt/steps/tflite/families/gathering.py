@@ -26,9 +26,7 @@ def gather(node: Node, net: Lowering) -> None:
     if fixed is not None and fixed.size and (np.diff(fixed.reshape(-1)) == 1).all():
         net.bind_view(node.output(0), _as_slice(net, view, axis, int(fixed.reshape(-1)[0]), fixed.shape))
         return
-    indices = (
-        computed_indices(net, node.input(1), length) if fixed is None else net.new_constant(fixed, name="indices")
-    )
+    indices = computed_indices(net, node.input(1), length) if fixed is None else net.new_constant(fixed, name="indices")
     place = view.axes.index(axis)
     shape = (*view.tensor.shape[:place], *indices.shape, *view.tensor.shape[place + 1 :])
     made = carried(
@@ -103,7 +101,11 @@ def gather_nd(node: Node, net: Lowering) -> None:
     batches = int(node.attribute("batch_dims", 0))
     lead = net.shape(node.input(1))[:-1]
     lengths = view.shape[batches : batches + net.shape(node.input(1))[-1]]
-    coordinates = np.stack(np.meshgrid(*(np.arange(each) for each in lead), indexing="ij")[:batches], axis=-1) if batches else None
+    coordinates = (
+        np.stack(np.meshgrid(*(np.arange(each) for each in lead), indexing="ij")[:batches], axis=-1)
+        if batches
+        else None
+    )
     fixed = constant_indices(net, node.input(1), lengths)
     if fixed is not None:
         whole_index = fixed if coordinates is None else np.concatenate([coordinates, fixed], axis=-1)

@@ -92,9 +92,7 @@ def _cut(net: Lowering, tensor: Tensor, spans: list[Span], name: str) -> Tensor:
     ends = constant([span.stop for span in spans], "end")
     mask = sum(1 << place for place, span in enumerate(spans) if span.stop < 0)  # an end of -1 would be the last index
     inputs = (tensor, begin, ends, constant([span.step for span in spans], "strides"))
-    return carried(
-        net, "STRIDED_SLICE", inputs, shape, options=options("StridedSliceOptions", endMask=mask), name=name
-    )
+    return carried(net, "STRIDED_SLICE", inputs, shape, options=options("StridedSliceOptions", endMask=mask), name=name)
 
 
 def slice_(node: Node, net: Lowering) -> None:
