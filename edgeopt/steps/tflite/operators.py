@@ -42,6 +42,12 @@ OPERATORS: dict[str, Operator] = {
     "AveragePool": Operator(writer="pooling:average_pool", becomes="AVERAGE_POOL_2D", is_integer=True),
     "BitCast": Operator(writer="ordering:bit_cast", becomes="BITCAST", note="bfloat16, and bits as bool"),
     "Clip": Operator(writer="activation:clip", becomes="RELU6, RELU, MINIMUM, MAXIMUM, or fused", is_integer=True),
+    "Compress": Operator(
+        writer="picking:compress",
+        becomes="GATHER, WHERE",
+        note="what reads its result, unless the condition is constant",
+        is_integer=True,
+    ),
     "Concat": Operator(writer="joining:concat", becomes="CONCATENATION", is_integer=True),
     "ConstantOfShape": Operator(
         writer="shapes:constant_of_shape", becomes="a constant", note="a shape that is computed"
@@ -64,6 +70,16 @@ OPERATORS: dict[str, Operator] = {
     "GlobalAveragePool": Operator(writer="pooling:global_average_pool", becomes="MEAN", is_integer=True),
     "Identity": Operator(writer="movement:identity", becomes="nothing", is_integer=True),
     "MatMul": Operator(writer="matrix:matmul", becomes="FULLY_CONNECTED, BATCH_MATMUL", is_integer=True),
+    "NonMaxSuppression": Operator(
+        writer="detection:non_max_suppression",
+        becomes="NON_MAX_SUPPRESSION_V4 on sorted boxes",
+        note="what reads its result; thresholds that are computed",
+    ),
+    "NonZero": Operator(
+        writer="picking:non_zero",
+        becomes="WHERE, TRANSPOSE",
+        note="what reads its result: only an output can have as many elements as the data say",
+    ),
     "OneHot": Operator(writer="ordering:one_hot", becomes="ONE_HOT", note="a depth that is computed"),
     "QuantizeLinear": Operator(writer="quantization:quantize_linear", becomes="QUANTIZE, or nothing", is_integer=True),
     "Range": Operator(writer="shapes:range_", becomes="a constant", note="bounds that are computed"),
@@ -101,5 +117,10 @@ OPERATORS: dict[str, Operator] = {
     "TopK": Operator(writer="ordering:top_k", becomes="TOPK_V2", note="a k that is computed", is_integer=True),
     "Transpose": Operator(writer="movement:transpose", becomes="TRANSPOSE, or nothing", is_integer=True),
     "Trilu": Operator(writer="slicing:trilu", becomes="SELECT_V2", note="a diagonal that is computed", is_integer=True),
+    "Unique": Operator(
+        writer="unique:unique",
+        becomes="a comparison of every part with every other",
+        note="what reads its result; more than 16 million compared elements; NaN",
+    ),
     "Unsqueeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),
 }
