@@ -18,6 +18,9 @@ def average_pool(node: Node, net: Lowering) -> None:
     if view.rank != 4:
         raise Refused(f"has {view.rank - 2} spatial axes")
     window = window_of(node, node.attribute("kernel_shape"), view.shape[2:])
+    if view.is_quantized and window.kernel == view.shape[2:] and set(window.outputs) == {1} and not any(window.before):
+        global_average_pool(node, net)  # an int8 AVERAGE_POOL_2D rounds to the steps of its input, MEAN to its own
+        return
     if any(window.before) or any(window.needed_after) or max(window.dilations) > 1:
         raise Refused("pads")
     image = net.laid(view, NHWC)
