@@ -28,6 +28,7 @@ def integer_boundary(net: Net) -> None:
     if reasons:
         raise Unsupported(f"not every input and output can be int8: {'; '.join(reasons)}", hint=_HINT)
     net.drop_dead()
+    net.name_boundary()
 
 
 def _integer_input(net: Net, name: str) -> str:
@@ -67,12 +68,12 @@ def _carry_integers(net: Net, tensor: Tensor, integers: Tensor) -> None:
         made = operation.outputs[0]
         if operation.kind == "QUANTIZE":
             net.operations.remove(operation)
-            _substitute(net, made, integers)
+            net.substitute(made, integers)
         else:
             carried = replace(made, dtype="int8", quantization=integers.quantization)
             _carry_integers(net, made, carried)
-            _substitute(net, made, carried)
-    _substitute(net, tensor, integers)
+            net.substitute(made, carried)
+    net.substitute(tensor, integers)
 
 
 def _integer_output(net: Net, name: str) -> str:
@@ -93,14 +94,14 @@ def _integer_output(net: Net, name: str) -> str:
     if not chain and (integers in net.inputs.values() or integers in net.outputs.values() or integers.data is not None):
         return f"output `{name}`: it is an input, a constant or another output as it is"
     place = net.operations.index(maker)
-    _substitute(net, tensor, replace(tensor, name=f"{tensor.name}/float32"))  # for who else reads the floats
+    net.substitute(tensor, replace(tensor, name=f"{tensor.name}/float32"))  # for who else reads the floats
     for place, operation in enumerate(reversed(chain), start=place + 1):
         made = replace(operation.outputs[0], dtype="int8", quantization=integers.quantization)
         carrying = replace(operation, inputs=(integers, *operation.inputs[1:]), outputs=(made,))
         net.operations.insert(place, carrying)
         integers = made
     result = replace(integers, name=tensor.name)
-    _substitute(net, integers, result)
+    net.substitute(integers, result)
     net.outputs[name] = result
     return ""
 
@@ -109,16 +110,3 @@ def _first(operation: Operation) -> Tensor:
     tensor = operation.inputs[0]
     assert tensor is not None
     return tensor
-
-
-def _substitute(net: Net, old: Tensor, new: Tensor) -> None:
-    """Put `new` in the place of `old` everywhere."""
-    for place, operation in enumerate(net.operations):
-        if old in operation.inputs or old in operation.outputs:
-            net.operations[place] = replace(
-                operation,
-                inputs=tuple(new if each is old else each for each in operation.inputs),
-                outputs=tuple(new if each is old else each for each in operation.outputs),
-            )
-    net.inputs = {name: new if each is old else each for name, each in net.inputs.items()}
-    net.outputs = {name: new if each is old else each for name, each in net.outputs.items()}
