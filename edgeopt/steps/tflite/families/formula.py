@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.lowering import Lowering
-from edgeopt.steps.tflite.net import Options, Tensor, options
+from edgeopt.steps.tflite.net import Options, Quantization, Tensor
 from edgeopt.steps.tflite.refusal import Refused
 
 # operator -> the table of its options, without which its kernel reads none
@@ -17,7 +17,12 @@ MOST_AXES: Final = 6  # XNNPACK's operands have as many at most (XNN_MAX_TENSOR_
 
 
 def computed(
-    net: Lowering, kind: str, *operands: Tensor | float, options: Options | None = None, activation: str = "NONE"
+    net: Lowering,
+    kind: str,
+    *operands: Tensor | float,
+    options: Options | None = None,
+    activation: str = "NONE",
+    quantization: Quantization | None = None,
 ) -> Tensor:
     """What one operation gives.
 
@@ -27,32 +32,24 @@ def computed(
         operands: Tensors that broadcast, at least one; numbers are of the type of the first tensor.
         options: Attributes; those of a sum, difference, product or quotient are made here.
         activation: Fused activation of such a one.
+        quantization: What the integers of the result stand for, where operands are such.
     """
     first = next(each for each in operands if isinstance(each, Tensor))
     tensors = [each if isinstance(each, Tensor) else net.scalar(each, first.dtype) for each in operands]
     shape = np.broadcast_shapes(*(each.shape for each in tensors))
     if len(shape) > MOST_AXES and any(each.shape not in ((), shape) for each in tensors):
-        tensors, flat = _fewer_axes(net, tensors, shape)
-        return net.reshape(_added(net, kind, tensors, flat, options, activation), shape)
-    return _added(net, kind, tensors, shape, options, activation)
-
-
-def _added(
-    net: Lowering,
-    kind: str,
-    tensors: list[Tensor],
-    shape: tuple[int, ...],
-    given: Options | None,
-    activation: str,
-) -> Tensor:
+        tensors = _fewer_axes(net, tensors, shape)
+        return net.reshape(
+            computed(net, kind, *tensors, options=options, activation=activation, quantization=quantization), shape
+        )
     if kind in _FUSING:
-        given = options(_FUSING[kind], fusedActivationFunction=activation)
+        options = Options(table=_FUSING[kind], values={"fusedActivationFunction": activation})
     dtype = "bool" if kind in _ANSWERS_BOOL else tensors[-1].dtype
-    return net.add(kind, tensors, shape, dtype=dtype, options=given)
+    return net.add(kind, tensors, shape, dtype=dtype, options=options, quantization=quantization)
 
 
-def _fewer_axes(net: Lowering, tensors: list[Tensor], shape: tuple[int, ...]) -> tuple[list[Tensor], tuple[int, ...]]:
-    """Operands and result with neighbouring axes merged that all operands have, or lack, alike.
+def _fewer_axes(net: Lowering, tensors: list[Tensor], shape: tuple[int, ...]) -> list[Tensor]:
+    """Operands with neighbouring axes merged that all operands have, or lack, alike.
 
     Raises:
         Refused: More than `MOST_AXES` are left.
@@ -71,7 +68,7 @@ def _fewer_axes(net: Lowering, tensors: list[Tensor], shape: tuple[int, ...]) ->
     def merged(lengths: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(int(np.prod([lengths[axis] for axis in group])) for group in groups)
 
-    return [net.reshape(each, merged(own)) for each, own in zip(tensors, full, strict=True)], merged(shape)
+    return [net.reshape(each, merged(own)) for each, own in zip(tensors, full, strict=True)]
 
 
 def selected(net: Lowering, condition: Tensor, yes: Tensor | float, no: Tensor | float) -> Tensor:
