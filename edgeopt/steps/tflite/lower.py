@@ -23,10 +23,12 @@ class Lowered:
     Attributes:
         net: The TFLite graph.
         views: View per name of a value, but those that a fused activation overtook.
+        warnings: What the user should know.
     """
 
     net: Net
     views: dict[str, View] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
@@ -56,7 +58,7 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    return Lowered(net=net.net, views=views)
+    return Lowered(net=net.net, views=views, warnings=tuple(net.warnings))
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

@@ -55,6 +55,7 @@ class Lowering:
         views: How each value lies.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
+        warnings: What the user should know, each once.
     """
 
     def __init__(self, source: Source) -> None:
@@ -63,6 +64,7 @@ class Lowering:
         self.node: Node = _NOBODY
         self.views: dict[str, View] = {}
         self.overtaken: set[str] = set()
+        self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -333,6 +335,10 @@ class Lowering:
             return Ending()
         return replace(found, quantization=quantization)
 
+    def warn(self, text: str) -> None:
+        """Tell the user something of the conversion, once."""
+        self.warnings[text] = None
+
     def absorb(self, ending: Ending) -> None:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
@@ -342,6 +348,13 @@ class Lowering:
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""
         return node in self._absorbed
+
+    def is_end(self, name: str) -> bool:
+        """Whether the value called `name` is an output that nothing else reads.
+
+        An activation there whose int8 kernel has a scale of its own ends a model of integers in integers.
+        """
+        return name in self.source.outputs and not self.source.readers.get(name)
 
     def wanted(self, name: str) -> Quantization | None:
         """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
