@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NNCF := benchmarks/peers/.venvs/nncf
+ONNX2TF := benchmarks/peers/.venvs/onnx2tf
+LITERT_TORCH := benchmarks/peers/.venvs/litert-torch
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers peers-nncf clean docs
+.PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers peers-nncf peers-convert peers-onnx2tf peers-litert-torch scoreboard clean docs
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -53,6 +55,27 @@ $(NNCF)/made: benchmarks/peers/requirements-nncf.txt
 	$(PYTHON) -m venv $(NNCF)
 	$(NNCF)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+peers-convert: .venv/dev  ## compare conversions to TFLite with the tools that are set up; writes docs/results/peers-convert.md
+	$(BIN)/python benchmarks/tflite/peers.py --nets benchmarks/peers/.nets --write
+
+peers-onnx2tf: $(ONNX2TF)/made  ## set up onnx2tf (660 MB) for `make peers-convert`; give Python 3.12 or newer by PYTHON=
+
+$(ONNX2TF)/made: benchmarks/peers/requirements-onnx2tf.txt
+	$(PYTHON) -m venv $(ONNX2TF)
+	$(ONNX2TF)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+peers-litert-torch: $(LITERT_TORCH)/made  ## set up litert-torch (2 GB) for `make peers-convert`
+
+$(LITERT_TORCH)/made: benchmarks/peers/requirements-litert-torch.txt
+	$(PYTHON) -m venv $(LITERT_TORCH)
+	$(LITERT_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(LITERT_TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+scoreboard: .venv/dev  ## convert every case of the onnx package's own tests to TFLite; writes docs/results/tflite-scoreboard.md
+	$(BIN)/python benchmarks/tflite/scoreboard.py --write
 
 clean:  ## remove all that was made here
 	rm -rf .venv benchmarks/peers/.venvs benchmarks/peers/.nets benchmarks/peers/.keep .edgeopt edgeopt-demo build dist *.egg-info

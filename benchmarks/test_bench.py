@@ -12,7 +12,7 @@ from edgeopt.runners import runner_named
 
 def _plain_loop(calls: int = 300) -> float:
     """Median seconds of a call in this process, without edgeopt around it."""
-    job = Job(kind="latency", runtime="onnxruntime", models=(), threads=1, shapes={})
+    job = Job(kind="latency", models=(), runtimes=(), threads=1, shapes={})
     with runner_named("onnxruntime").open(DIGITS.model) as session:
         call = session.call(random_feeds(session.inputs, job))
         samples = []

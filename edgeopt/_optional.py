@@ -10,6 +10,8 @@ from edgeopt.errors import ExtraMissing
 # module -> the extra of setup.py that brings it
 EXTRAS: dict[str, str] = {
     "torch": "torch",
+    "onnxscript": "torch",
+    "safetensors": "torch",
     "ai_edge_litert": "tflite",
     "skl2onnx": "sklearn",
     "sklearn": "sklearn",

@@ -6,11 +6,39 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeopt.core.files import require_regular_file, sha256_of
 from edgeopt.errors import InputError, Unsupported
 
 Format = Literal["onnx", "tflite", "torch"]
 FORMATS: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "torch"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """How integers of an input or output stand for real numbers: `real = (integer - zero_point) * scale`.
+
+    Attributes:
+        scale: Above 0.
+        zero_point: The integer that stands for 0.
+    """
+
+    scale: float
+    zero_point: int
+
+    def quantized(self, values: NDArray[Any], dtype: str) -> NDArray[Any]:
+        """Integers that stand for real `values`: `round(value / scale) + zero_point`, ties to even, cut to `dtype`."""
+        limits = np.iinfo(dtype)
+        scaled = np.rint(np.asarray(values, np.float32) / np.float32(self.scale)) + self.zero_point
+        integers: NDArray[Any] = np.clip(scaled, limits.min, limits.max).astype(dtype)
+        return integers
+
+    def dequantized(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The real numbers, float32, that integers stand for."""
+        centred: NDArray[np.float32] = (values.astype(np.int32) - np.int32(self.zero_point)).astype(np.float32)
+        return centred * np.float32(self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +49,13 @@ class TensorSpec:
         name: As the model calls it.
         shape: One entry per axis: its length, or the name of an axis of free length (`""` when it has none).
         dtype: NumPy's name of the element type, as in `float32`.
+        quantization: What its integers stand for, where the model says so, as TFLite models do.
     """
 
     name: str
     shape: tuple[int | str, ...]
     dtype: str
+    quantization: Quantization | None = None
 
     @property
     def has_free_batch(self) -> bool:
@@ -69,6 +99,9 @@ class Artifact:
     def as_json(self) -> dict[str, Any]:
         """The artifact as the JSON record holds it."""
         record = {**asdict(self), "path": str(self.path)}
+        for spec in (*record["inputs"], *record["outputs"]):
+            if spec["quantization"] is None:
+                del spec["quantization"]
         return record if self.lineage else {key: value for key, value in record.items() if key != "lineage"}
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeopt.core.artifact import TensorSpec
+from edgeopt.core.artifact import Quantization, TensorSpec
 from edgeopt.core.dataset import Array, Dataset, Samples
 from edgeopt.core.stored_rows import StoredRows, blocks
-from edgeopt.data.preprocess import Preprocess
+from edgeopt.data.preprocess import Preprocess, fitting_layouts
 from edgeopt.errors import InputError
 
 SYNTHETIC = "random inputs"
@@ -22,6 +22,9 @@ _FREE_PIXELS = 32
 
 def bind_dataset(dataset: Dataset, inputs: tuple[TensorSpec, ...], preprocess: Preprocess | None = None) -> Dataset:
     """`dataset` with each input preprocessed, of the model's dtype and of a shape that it takes.
+
+    For an input whose integers stand for real numbers, samples are real numbers and are quantized, unless they are of
+    its own dtype: then they are taken as what the model is to see.
 
     Raises:
         InputError: An input has another shape, holds NaN, infinity or what the model's dtype cannot, or labels are not
@@ -50,11 +53,14 @@ def synthetic_dataset(inputs: tuple[TensorSpec, ...], *, samples: int, seed: int
     arrays: dict[str, Array] = {}
     for spec in inputs:
         _require_axis_of_samples(spec)
-        arrays[spec.name] = _random(generator, (samples, *_shape_of_sample(spec)), spec.dtype)
+        arrays[spec.name] = _random(generator, (samples, *_shape_of_sample(spec)), spec)
     return Dataset(inputs=arrays, source=SYNTHETIC, indices=np.arange(samples))
 
 
-def _random(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
+def _random(generator: np.random.Generator, shape: tuple[int, ...], spec: TensorSpec) -> Array:
+    dtype = spec.dtype
+    if spec.quantization:
+        return spec.quantization.quantized(generator.standard_normal(shape), dtype)
     if dtype == "uint8":  # pixels; wider integers are often positions in a table of unknown length
         return generator.integers(0, 256, shape, dtype=np.uint8)
     if np.dtype(dtype).kind == "f":
@@ -85,6 +91,9 @@ def _bound(dataset: Dataset, spec: TensorSpec, preprocess: Preprocess) -> Sample
     _require_shape(samples.shape, spec, source)
     if np.dtype(spec.dtype).kind != "f":  # a cast to floats keeps NaN and infinity, one to integers hides them
         _require_finite(samples, spec.name, source)
+    if spec.quantization and samples.dtype != spec.dtype:
+        return _prepared(samples, partial(_quantized, quantization=spec.quantization, dtype=spec.dtype))
+    if np.dtype(spec.dtype).kind != "f":
         _require_range(samples, spec, source)
     cast = _prepared(samples, partial(_cast, dtype=spec.dtype))
     _require_finite(cast, spec.name, source)
@@ -103,6 +112,10 @@ def _shaped(samples: Array, *, spec: TensorSpec, preprocess: Preprocess) -> Arra
 def _cast(samples: Array, *, dtype: str) -> Array:
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(samples, dtype=dtype)
+
+
+def _quantized(samples: Array, *, quantization: Quantization, dtype: str) -> Array:
+    return np.ascontiguousarray(quantization.quantized(samples, dtype))
 
 
 def _with_model_rank(samples: Array, spec: TensorSpec) -> Array:
@@ -125,8 +138,10 @@ def _require_shape(shape: tuple[int, ...], spec: TensorSpec, source: str) -> Non
 
 
 def _shape_hint(wanted: tuple[int | str, ...], given: tuple[int, ...]) -> str:
-    if len(wanted) == len(given) == 3 and sorted(map(str, wanted)) == sorted(map(str, given)):
-        return "the data has another layout: try `--layout nhwc` (or nchw), which names the layout of the data"
+    if fitting_layouts(given, wanted):
+        return "the data has another layout: `--layout nhwc` (or nchw) says which the data has"
+    if len(wanted) == len(given) and sorted(map(str, wanted)) == sorted(map(str, given)):
+        return "the axes of the data are in another order, which no layout of images has: transpose them"
     return "is this the data of another model? `edgeopt inspect` shows what the model takes"
 
 

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-import traceback
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from edgeopt.core.artifact import TensorSpec
 from edgeopt.core.dataset import Array, Dataset
-from edgeopt.core.files import require_regular_file
 from edgeopt.data.npz import LABELS, PART, SINGLE_INPUT, checked_count, checked_part
-from edgeopt.errors import EdgeoptError, InputError
-
-
-def load_function(reference: str, *, purpose: str) -> Callable[..., Any]:
-    """The function that `module:function` or `file.py:function` names; the working directory is looked in first.
-
-    Raises:
-        InputError: There is no such module or function, or importing it fails.
-    """
-    location, _, name = reference.rpartition(":")
-    try:
-        module = _module_from_file(Path(location), purpose) if location.endswith(".py") else _module(location)
-    except (ImportError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{purpose} `{reference}` cannot be imported: {error}", hint="check its name") from error
-    function: Callable[..., Any] | None = getattr(module, name, None)
-    if not callable(function):
-        raise InputError(f"{purpose} `{reference}`: `{location}` has no function `{name}`", hint="check its name")
-    return function
+from edgeopt.data.users_code import UsersCode, load_function
+from edgeopt.errors import InputError
 
 
 def read_factory(reference: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
@@ -73,31 +50,6 @@ def read_factory(reference: str, inputs: tuple[TensorSpec, ...]) -> Dataset:
     )
 
 
-class UsersCode:
-    """A block that runs the user's own function: whatever it raises is told as theirs, with its line.
-
-    Args:
-        reference: The function as the user named it.
-        purpose: What it is to the user, as in "data" or "metric".
-    """
-
-    def __init__(self, reference: str, *, purpose: str) -> None:
-        self._name = f"{purpose} `{reference}`"
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Raise the user's failure as an `InputError`."""
-        if not isinstance(error, Exception) or isinstance(error, EdgeoptError):
-            return
-        frame = traceback.extract_tb(trace)[-1]
-        where = f"{Path(frame.filename).name} line {frame.lineno}"
-        raise InputError(
-            f"{self._name} failed: {type(error).__name__}: {error} ({where})", hint="mend the function, then repeat"
-        ) from error
-
-
 def _batches(reference: str) -> list[Any]:
     function = load_function(reference, purpose="data")
     with UsersCode(reference, purpose="data"):
@@ -121,20 +73,3 @@ def _as_dict(batch: Any, reference: str, inputs: tuple[TensorSpec, ...]) -> dict
     if SINGLE_INPUT in arrays and len(inputs) == 1 and inputs[0].name not in arrays:
         arrays[inputs[0].name] = arrays.pop(SINGLE_INPUT)
     return arrays
-
-
-def _module(name: str) -> Any:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    return importlib.import_module(name)
-
-
-def _module_from_file(path: Path, purpose: str) -> Any:
-    require_regular_file(path, what=purpose)
-    spec = importlib.util.spec_from_file_location(f"_edgeopt_file_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"`{path}` is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module

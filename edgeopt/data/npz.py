@@ -44,7 +44,8 @@ def read_npz(path: Path, inputs: tuple[TensorSpec, ...]) -> Dataset:
         InputError: Not such a file, arrays of objects, unequal lengths, no samples, or more than memory holds.
     """
     arrays, stored = _read_arrays(path, {SINGLE_INPUT, *(spec.name for spec in inputs)})
-    names = _input_names(path, {*arrays, *stored}, inputs)
+    held: dict[str, Samples] = {**arrays, **stored}
+    names = _input_names(path, {name: array.ndim for name, array in held.items()}, inputs)
     tensors = {name: stored[name] if name in stored else arrays.pop(name) for name in names}
     labels, part = arrays.pop(LABELS, None), arrays.pop(PART, None)
     count = checked_count(path, {**tensors, LABELS: labels, PART: part})
@@ -114,12 +115,24 @@ def _read_arrays(path: Path, inputs: set[str]) -> tuple[dict[str, Array], dict[s
     return whole, {key: StoredRows.of(place) for key, place in stored.items()}
 
 
-def _input_names(path: Path, arrays: set[str], inputs: tuple[TensorSpec, ...]) -> list[str]:
+def _input_names(path: Path, arrays: Mapping[str, int], inputs: tuple[TensorSpec, ...]) -> list[str]:
+    """The array for each input: that of its name; for a single input also `x`, else the only one that is no column.
+
+    A model that was converted may call its input otherwise than the one that the data was written for.
+
+    Args:
+        path: The file.
+        arrays: Number of axes of each of its arrays.
+        inputs: What the model takes.
+    """
     names = [spec.name for spec in inputs if spec.name in arrays]
     if len(names) == len(inputs):
         return names
     if len(inputs) == 1 and SINGLE_INPUT in arrays:
         return [SINGLE_INPUT]
+    samples = [name for name, axes in arrays.items() if axes > 1 and name != LABELS]
+    if len(inputs) == len(samples) == 1:
+        return samples
     missing = [spec.name for spec in inputs if spec.name not in arrays]
     raise InputError(
         f"data `{path}` has no array for model input `{missing[0]}`; "
@@ -129,7 +142,7 @@ def _input_names(path: Path, arrays: set[str], inputs: tuple[TensorSpec, ...]) -
 
 
 def _model_name(name: str, inputs: tuple[TensorSpec, ...]) -> str:
-    return inputs[0].name if name == SINGLE_INPUT and len(inputs) == 1 else name
+    return inputs[0].name if len(inputs) == 1 else name
 
 
 def _memory_bytes() -> int:

@@ -11,6 +11,11 @@ import numpy as np
 from edgeopt.core.dataset import Array
 from edgeopt.errors import InputError
 
+Layout = Literal["nchw", "nhwc"]
+_IMAGE_RANK = 4
+# layout of the data -> the axes that bring it to the other
+_TO_MODEL: dict[Layout, tuple[int, ...]] = {"nhwc": (0, 3, 1, 2), "nchw": (0, 2, 3, 1)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocess:
@@ -20,14 +25,14 @@ class Preprocess:
         scale: Factor on raw values, applied first; 1/255 brings bytes to [0, 1].
         mean: Subtracted after scaling: one number, or one per channel.
         std: Divides last: one positive number, or one per channel.
-        layout: Layout of the *data*: `nhwc` samples are transposed for an NCHW model and the other way round;
-            None leaves them.
+        layout: Layout of the *data*: `nhwc` samples are transposed for an NCHW model and the other way round.
+            Without one, images that do not fit are transposed where only one of the two makes them fit.
     """
 
     scale: float = 1.0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    layout: Literal["nchw", "nhwc"] | None = None
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         for name, values in (("scale", (self.scale,)), ("mean", self.mean), ("std", self.std)):
@@ -39,8 +44,9 @@ class Preprocess:
 
     def apply(self, samples: Array, shape: tuple[int | str, ...]) -> Array:
         """Samples (sample, ...), scaled to float32 if at all, laid out for a model input of `shape` (batch first)."""
-        if self.layout and samples.ndim == 4 and not _fits(samples.shape[1:], shape[1:]):
-            samples = samples.transpose(0, 3, 1, 2) if self.layout == "nhwc" else samples.transpose(0, 2, 3, 1)
+        layout = self.layout or _only(fitting_layouts(samples.shape[1:], shape[1:]))
+        if layout and samples.ndim == _IMAGE_RANK and not _fits(samples.shape[1:], shape[1:]):
+            samples = samples.transpose(_TO_MODEL[layout])
         if self.scale == 1.0 and not self.mean and not self.std:
             return samples
         values = samples.astype(np.float32) * np.float32(self.scale)
@@ -49,6 +55,19 @@ class Preprocess:
         if self.std:
             values = values / _per_channel(self.std, values)
         return values
+
+
+def fitting_layouts(given: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[Layout, ...]:
+    """The layouts that images of shape `given` may have, where their transpose has the shape that is wanted."""
+    if len(given) != _IMAGE_RANK - 1:
+        return ()
+    turned = {layout: tuple(given[axis - 1] for axis in axes[1:]) for layout, axes in _TO_MODEL.items()}
+    return tuple(layout for layout, shape in turned.items() if _fits(shape, wanted))
+
+
+def _only(layouts: tuple[Layout, ...]) -> Layout | None:
+    """The layout, where the shape leaves no doubt about it."""
+    return layouts[0] if len(layouts) == 1 else None
 
 
 def _fits(given: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:

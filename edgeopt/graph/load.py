@@ -15,22 +15,12 @@ import numpy as np
 from edgeopt.core.artifact import FORMATS, Artifact, TensorSpec, artifact_from_file, unknown_format
 from edgeopt.core.files import require_regular_file, sha256_of
 from edgeopt.errors import InputError, Unsupported
+from edgeopt.graph.impostors import refuse_impostor
 from edgeopt.graph.subgraphs import subgraphs
 
 if TYPE_CHECKING:
     import onnx
 
-# What a file that is not a model often is, told by its first bytes in lower case.
-_IMPOSTORS: tuple[tuple[bytes, str, str], ...] = (
-    (b"version https://git-lfs", "is a Git LFS pointer, not the model", "run `git lfs pull`"),
-    (b"<!doctype", "is an HTML page, not a model", "the download gave an error page; fetch the file itself"),
-    (b"<html", "is an HTML page, not a model", "the download gave an error page; fetch the file itself"),
-    (b"pk\x03\x04", "is a zip archive, not an ONNX model", "unpack it, or export the checkpoint to ONNX first"),
-    (b"\x80\x02", "is a Python pickle, not an ONNX model", "export the checkpoint to ONNX first"),
-    (b"\x80\x04\x95", "is a Python pickle, not an ONNX model", "export the checkpoint to ONNX first"),
-    (b"\x80\x05\x95", "is a Python pickle, not an ONNX model", "export the checkpoint to ONNX first"),
-    (b"\x89hdf", "is an HDF5 (Keras) file, not an ONNX model", "export it to ONNX first (tf2onnx)"),
-)
 _EXPORT_HINT = "save it again with onnx.save_model(..., save_as_external_data=True), and keep the files together"
 _MOST_DENSE_ELEMENTS = 1 << 28  # 1 GiB of float32; a few bytes can claim any number
 _EXTERNAL_KEYS = {"location", "offset", "length", "checksum", "basepath"}
@@ -72,10 +62,7 @@ def read_proto(path: Path) -> onnx.ModelProto:
 
     require_regular_file(path, what="model")
     with path.open("rb") as stream:
-        head = stream.read(64).lstrip().lower()
-    for magic, what, hint in _IMPOSTORS:
-        if head.startswith(magic):
-            raise InputError(f"`{path}` {what}", hint=hint)
+        refuse_impostor(path, stream.read(64), wanted="an ONNX model")
     not_a_model = InputError(
         f"`{path}` is not an ONNX model, or is cut off", hint="export or download it again; is it complete?"
     )

@@ -21,7 +21,8 @@ class QuantizationState:
     """How a graph is quantized.
 
     Attributes:
-        kind: `none`, `qdq` (quantize/dequantize pairs), `qoperator`, `dynamic` or `weights`.
+        kind: `none`, `qdq` (quantize/dequantize pairs), `qoperator`, `dynamic` or `weights`; in TFLite models also
+            `integer`, where integers flow between operators.
         activations: Dtypes of quantized activations.
         weights: Dtypes of quantized weights; float16 where weights are that and nothing is quantized.
         is_per_channel: Whether weights have a scale per channel, or per block of one.

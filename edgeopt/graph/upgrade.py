@@ -20,7 +20,9 @@ _MODE = "coordinate_transformation_mode"
 _RESIZE_OPSET = 11  # from which on Resize says how it maps coordinates
 
 
-def upgraded(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def upgraded(
+    model: onnx.ModelProto, *, where: str, needed_by: str = "int8 per channel"
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """`model` in an opset of at least `SMALLEST_OPSET`, and what was said about it; it stays as it is.
 
     The version converter of `onnx` is not trusted: the result must agree with the original on random inputs.
@@ -28,6 +30,7 @@ def upgraded(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelProto, tu
     Args:
         model: A model with its data in memory.
         where: What to call it in an error.
+        needed_by: What needs the newer opset, for people.
 
     Raises:
         Unsupported: The converter fails, or what it gives computes something else.
@@ -38,18 +41,18 @@ def upgraded(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelProto, tu
     if opset >= SMALLEST_OPSET:
         return model, ()
     if not fits_one_message(model):
-        raise _failed(where, opset, "it is above 2 GiB")
+        raise _failed(where, opset, "it is above 2 GiB", needed_by)
     try:
         result = onnx.version_converter.convert_version(model, UPGRADE_OPSET)
     except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
-        raise _failed(where, opset, first_line(error)) from error
+        raise _failed(where, opset, first_line(error), needed_by) from error
     found = agreement(model, result)
     if found.verdict is Verdict.DIFFERENT and opset < _RESIZE_OPSET:
         _keep_resize(result.graph)
         found = agreement(model, result)
     if found.verdict is Verdict.DIFFERENT:
-        raise _failed(where, opset, found.reason)
-    told = [f"the model was brought from opset {opset} to {UPGRADE_OPSET}: int8 per channel needs {SMALLEST_OPSET}"]
+        raise _failed(where, opset, found.reason, needed_by)
+    told = [f"the model was brought from opset {opset} to {UPGRADE_OPSET}: {needed_by} needs {SMALLEST_OPSET}"]
     if found.verdict is Verdict.UNKNOWN:
         told.append(f"the upgrade from opset {opset} is not proven to compute the same: {found.reason}")
     return result, tuple(told)
@@ -67,8 +70,8 @@ def _keep_resize(graph: onnx.GraphProto) -> None:
             _keep_resize(inner)
 
 
-def _failed(where: str, opset: int, reason: str) -> Unsupported:
+def _failed(where: str, opset: int, reason: str, needed_by: str) -> Unsupported:
     return Unsupported(
-        f"`{where}` has opset {opset}; int8 needs {SMALLEST_OPSET} and the upgrade failed: {reason}",
+        f"`{where}` has opset {opset}; {needed_by} needs {SMALLEST_OPSET} and the upgrade failed: {reason}",
         hint=f"export it again with opset {UPGRADE_OPSET}",
     )

@@ -15,7 +15,7 @@ from typing import Any
 from edgeopt._version import __version__
 from edgeopt.core.host import host_processor, usable_cpus
 
-_PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime")
+_PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "ai-edge-litert")
 _CGROUP = Path("/sys/fs/cgroup")
 
 

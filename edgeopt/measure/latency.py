@@ -17,6 +17,7 @@ from edgeopt.core.host import usable_cpus
 from edgeopt.errors import InputError, ToolFailed
 from edgeopt.measure.environment import disturbance, load_average, noise_warnings
 from edgeopt.measure.worker import Job
+from edgeopt.runners import runtime_of
 
 PROCESSES = 10
 FOOTPRINT_PROCESSES = 3
@@ -31,7 +32,7 @@ class Plan:
     """How to measure.
 
     Attributes:
-        runtime: Name of the runner.
+        runtime: Name of the runner of models of its formats; None, and for other models, that of their format.
         threads: Threads per inference, at least 1.
         processes: Fresh processes to time in, at least 2.
         batch: Length of free batch axes.
@@ -40,7 +41,7 @@ class Plan:
         first_turn: Number of the first process; a later measurement goes on counting.
     """
 
-    runtime: str = "onnxruntime"
+    runtime: str | None = None
     threads: int = 1
     processes: int = PROCESSES
     batch: int = 1
@@ -129,7 +130,7 @@ def measure_models(
         ToolFailed: A process crashed or hung.
     """
     base = job_of([*paths, paths[0]] if has_twin else paths, plan)
-    alone = [replace(base, kind="footprint", models=(str(path),)) for path in paths for _ in range(FOOTPRINT_PROCESSES)]
+    alone = [replace(job_of([path], plan), kind="footprint") for path in paths for _ in range(FOOTPRINT_PROCESSES)]
     turns = range(plan.first_turn, plan.first_turn + plan.processes)
     jobs = [*alone, *(replace(base, turn=turn) for turn in turns)]
     load, before = load_average(), disturbance()
@@ -157,8 +158,8 @@ def job_of(paths: Sequence[Path], plan: Plan) -> Job:
     """The latency job of one process: all models, on the fastest cores."""
     return Job(
         kind="latency",
-        runtime=plan.runtime,
         models=tuple(str(path) for path in paths),
+        runtimes=tuple(runtime_of(path, plan.runtime) for path in paths),
         threads=plan.threads,
         cpus=tuple(usable_cpus()[: plan.threads]),
         batch=plan.batch,
@@ -212,7 +213,10 @@ def crash(job: Job, code: int, stderr: str, *, when: str = "") -> ToolFailed:
     models, later = ", ".join(f"`{model}`" for model in job.models), f" {when}" if when else ""
     hint = f"run it alone: {' '.join(WORKER)} (job on stdin)"
     if code < 0:
-        return ToolFailed(f"{job.runtime} crashed on {models}{later} ({signal.Signals(-code).name})", hint=hint)
+        return ToolFailed(
+            f"{' or '.join(dict.fromkeys(job.runtimes))} crashed on {models}{later} ({signal.Signals(-code).name})",
+            hint=hint,
+        )
     last = stderr.strip().splitlines()[-1:] or ["no message"]
     return ToolFailed(f"measuring {models} failed{later}: {last[0]}", hint=hint)
 

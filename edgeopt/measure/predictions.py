@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
-from edgeopt.runners import runner_named
+from edgeopt.runners import runner_named, runtime_of
 from edgeopt.runners.protocol import Session
 
 BATCH = 32
@@ -21,23 +21,25 @@ def predict(
     path: Path,
     data: Dataset,
     *,
-    runtime: str = "onnxruntime",
+    runtime: str | None = None,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """(sample, ...) first output of the model for every sample, in the order of the data.
 
+    Integers that stand for real numbers are given as these.
+
     Args:
         path: The model file.
         data: Samples bound to the model's inputs.
-        runtime: Name of the runner.
+        runtime: Name of the runner; None for that of the file's format.
         threads: Threads per inference.
         progress: Called with (done, total) samples.
 
     Raises:
         InputError: The runtime does not take the model or the samples, or an output has no row per sample.
     """
-    with runner_named(runtime).open(path, threads=threads) as session:
+    with runner_named(runtime or runtime_of(path)).open(path, threads=threads) as session:
         fixed = _fixed_batch(session)
         size = fixed or BATCH
         parts: list[NDArray[Any]] = []
@@ -56,11 +58,12 @@ def _fixed_batch(session: Session) -> int | None:
 def _first_output(session: Session, feeds: dict[str, NDArray[Any]]) -> NDArray[Any]:
     """(sample, ...) first output of one batch."""
     count = len(next(iter(feeds.values())))
-    output = session.infer(feeds)[session.outputs[0].name]
+    spec = session.outputs[0]
+    output = session.infer(feeds)[spec.name]
     if not isinstance(output, np.ndarray) or output.ndim == 0 or len(output) != count:
         told = f"has shape {output.shape}" if isinstance(output, np.ndarray) else f"is a {type(output).__name__}"
         raise InputError(
-            f"output `{session.outputs[0].name}` {told} for {count} samples",
+            f"output `{spec.name}` {told} for {count} samples",
             hint="edgeopt evaluates models whose first output has one row per sample",
         )
-    return output
+    return spec.quantization.dequantized(output) if spec.quantization else output

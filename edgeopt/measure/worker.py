@@ -42,8 +42,8 @@ class Job:
     Attributes:
         kind: `latency` times all models in turn; `footprint` loads one and reports load time and memory; `soak` runs
             one without a pause.
-        runtime: Name of the runner.
         models: Paths, opened in this order.
+        runtimes: Name of the runner of each.
         threads: Threads per inference.
         cpus: CPUs to run on; empty leaves that to the system.
         batch: Length of free batch axes.
@@ -56,8 +56,8 @@ class Job:
     """
 
     kind: str
-    runtime: str
     models: tuple[str, ...]
+    runtimes: tuple[str, ...]
     threads: int
     cpus: tuple[int, ...] = ()
     batch: int = 1
@@ -74,7 +74,7 @@ class Job:
 
 
 def random_feeds(inputs: tuple[TensorSpec, ...], job: Job) -> dict[str, Any]:
-    """One batch of standard normal floats, or zeros for integers."""
+    """One batch of standard normal floats, of integers drawn from all where they stand for reals, else of zeros."""
     generator = np.random.default_rng(job.seed)
     feeds = {}
     for spec in inputs:
@@ -85,6 +85,10 @@ def random_feeds(inputs: tuple[TensorSpec, ...], job: Job) -> dict[str, Any]:
             raise Unsupported(
                 f"input `{spec.name}` is `{spec.dtype}`, which NumPy has no numbers for", hint="give it float inputs"
             ) from error
+        if spec.quantization:
+            limits = np.iinfo(dtype)
+            feeds[spec.name] = generator.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+            continue
         values = generator.standard_normal(shape) if dtype.kind == "f" else np.zeros(shape)
         feeds[spec.name] = values.astype(dtype)
     return feeds
@@ -92,11 +96,8 @@ def random_feeds(inputs: tuple[TensorSpec, ...], job: Job) -> dict[str, Any]:
 
 def measure_latency(job: Job) -> dict[str, Any]:
     """Seconds per call of each model, in blocks, interleaved A B B A."""
-    runner = runner_named(job.runtime)
     order = list(range(len(job.models)))
-    sessions: dict[int, Session] = {
-        index: runner.open(Path(job.models[index]), threads=job.threads) for index in _rotated(order, job.turn)
-    }
+    sessions: dict[int, Session] = {index: _opened(job, index) for index in _rotated(order, job.turn)}
     calls = [_checked_call(sessions[index], job) for index in order]
     gc.disable()
     warm = [_warm_up(call) for call in calls]
@@ -117,16 +118,19 @@ def measure_latency(job: Job) -> dict[str, Any]:
 
 def measure_footprint(job: Job) -> dict[str, Any]:
     """Load time in seconds and peak resident memory in bytes of one model in a process of its own."""
-    runner = runner_named(job.runtime)
-    runner.load_runtime()
+    runner_named(job.runtimes[0]).load_runtime()
     before = peak_memory_bytes()
     start = time.perf_counter()
-    session = runner.open(Path(job.models[0]), threads=job.threads)
+    session = _opened(job, 0)
     load = time.perf_counter() - start
     call = _checked_call(session, job)
     for _ in range(2):
         call()
     return {"load": load, "memory": peak_memory_bytes(), "memory_before": before}
+
+
+def _opened(job: Job, index: int) -> Session:
+    return runner_named(job.runtimes[index]).open(Path(job.models[index]), threads=job.threads)
 
 
 def _checked_call(session: Session, job: Job) -> Callable[[], object]:
@@ -219,7 +223,7 @@ def measure_soak(job: Job) -> dict[str, Any]:
     The garbage collector is on, as in an application: what it would free is no leak. It need not look at what was there
     before.
     """
-    session = runner_named(job.runtime).open(Path(job.models[0]), threads=job.threads)
+    session = _opened(job, 0)
     call = _checked_call(session, job)
     _warm_up(call)
     gc.collect()

@@ -297,7 +297,9 @@ def _model_line(artifact: Record) -> str:
 
 def _tensor(spec: Record) -> str:
     axes = " x ".join(str(length) or "?" for length in spec["shape"])
-    return f"{spec['name']}  {axes}  {spec['dtype']}"
+    numbers = spec.get("quantization")
+    stands = f" (scale {numbers['scale']:.6g}, zero point {numbers['zero_point']})" if numbers else ""
+    return f"{spec['name']}  {axes}  {spec['dtype']}{stands}"
 
 
 def _quantization(state: Record) -> str:

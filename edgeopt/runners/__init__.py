@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from edgeopt.errors import InputError, near_names
+from edgeopt.core.artifact import FORMATS, unknown_format
+from edgeopt.errors import InputError, Unsupported, near_names
 
 if TYPE_CHECKING:
     from edgeopt.runners.protocol import Runner
 
-RUNNERS: dict[str, str] = {"onnxruntime": "edgeopt.runners.onnxruntime:OnnxRuntimeRunner"}
-RUNNER_OF_FORMAT: dict[str, str] = {"onnx": "onnxruntime"}
+RUNNERS: dict[str, str] = {
+    "onnxruntime": "edgeopt.runners.onnxruntime:OnnxRuntimeRunner",
+    "litert": "edgeopt.runners.litert:LiteRtRunner",
+    "litert-reference": "edgeopt.runners.litert:LiteRtReferenceRunner",
+}
+RUNNER_OF_FORMAT: dict[str, str] = {"onnx": "onnxruntime", "tflite": "litert"}
 
 
 def runner_named(name: str) -> Runner:
@@ -25,6 +31,23 @@ def runner_named(name: str) -> Runner:
         raise InputError(f"unknown runtime `{name}`", hint=near_names(name, RUNNERS))
     module, _, attribute = reference.partition(":")
     return cast("Runner", getattr(import_module(module), attribute)())
+
+
+def runtime_of(path: Path, asked: str | None = None) -> str:
+    """Name of the runner for a model file: the one asked for where it takes the file's format, else that of the format.
+
+    Raises:
+        InputError: There is no runner `asked`, or the file's ending is not known.
+        Unsupported: No runner takes the format.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise unknown_format(path)
+    if asked and kind in runner_named(asked).formats:
+        return asked
+    if kind not in RUNNER_OF_FORMAT:
+        raise Unsupported(f"nothing here runs `{kind}` files yet", hint="give an .onnx or a .tflite model")
+    return RUNNER_OF_FORMAT[kind]
 
 
 def _entry_point(name: str) -> str | None:

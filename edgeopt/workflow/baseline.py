@@ -68,6 +68,7 @@ class Baseline:
             return None
         entry = candidate_entry(self.record, where=self.name)
         digest, path = str(entry["sha256"]), Path(str(entry["path"]))
+        place = place.with_suffix(path.suffix)  # it may be of another format than today's model
         for there in (path, place):
             if there.is_file() and (found := _readable(there)) and found.sha256 == digest:
                 return found

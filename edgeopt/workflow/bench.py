@@ -10,6 +10,7 @@ from edgeopt.core.artifact import Artifact
 from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.measure.latency import PROCESSES, Plan, measure_models
+from edgeopt.runners import runtime_of
 from edgeopt.workflow.bench_result import BenchResult, bench_result
 from edgeopt.workflow.by_turns import time_by_turns
 from edgeopt.workflow.inputs import Named, model_artifact, models_or_default, require_host, runtime_for
@@ -53,7 +54,7 @@ def bench(
         against: A base that the models are compared with, on samples taken in turn with theirs.
         target: Where; only `host` can be measured without a board.
         metric: `latency` and `memory` are both measured; others need what is not here yet.
-        runtime: Name of the runner; by default the one of the model's format.
+        runtime: Name of the runner of models of its formats; others, and without it all, have that of their format.
         threads: Threads per inference.
         batch: Samples per inference, for models with a free batch axis.
         shapes: Shape per input name, for models with other free axes.
@@ -86,8 +87,9 @@ def bench(
         raise InputError("`--against` needs a model to compare with the base", hint="edgeopt bench NEW --against BASE")
     fixed = {name: list(lengths) for name, lengths in (shapes or {}).items()}
     _require_inputs(fixed, artifacts)
+    _require_use(runtime, artifacts)
     plan = Plan(
-        runtime=runtime_for(artifacts[0], runtime),
+        runtime=runtime,
         threads=threads,
         processes=processes,
         batch=batch,
@@ -105,6 +107,12 @@ def bench(
     if not soaks.is_whole:
         raise SoakInterrupted(result)
     return result
+
+
+def _require_use(runtime: str | None, artifacts: Sequence[Artifact]) -> None:
+    """Refuse a runtime that runs none of the models."""
+    if runtime and all(runtime_of(artifact.path, runtime) != runtime for artifact in artifacts):
+        runtime_for(artifacts[0], runtime)
 
 
 def _require_inputs(shapes: Mapping[str, Sequence[int]], artifacts: Sequence[Artifact]) -> None:

@@ -15,6 +15,7 @@ from edgeopt.judge.latency import LatencyComparison, LatencySummary, summarize_l
 from edgeopt.judge.latency_patterns import latency_patterns
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan, Timing
+from edgeopt.runners import runtime_of
 from edgeopt.workflow.soak import SoakRun
 
 
@@ -156,7 +157,7 @@ def bench_result(
         BenchRow(
             artifact=artifact,
             target=HOST,
-            runtime=plan.runtime,
+            runtime=runtime_of(artifact.path, plan.runtime),
             threads=plan.threads,
             batch=plan.batch,
             timing=timing,

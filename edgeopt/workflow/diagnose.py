@@ -22,7 +22,7 @@ from edgeopt.measure.layers import LayerSignal, layer_signals, opened
 from edgeopt.measure.quantizers import PairStatistics, weight_statistics
 from edgeopt.measure.whole import WholeSignal, whole_signal
 from edgeopt.workflow.gate_case import BASELINE, CANDIDATE
-from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact
+from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact, require_onnx
 from edgeopt.workflow.progress import Report, counter, silent
 
 SAMPLES = 100
@@ -83,10 +83,13 @@ def diagnose(
 
     Raises:
         InputError: A model or the data is not usable, the candidate is not quantized, or it was not made from the base.
-        Unsupported: The candidate's format lets no quantizer be switched off.
+        Unsupported: A model is not an ONNX one, or the candidate's way of quantization lets no quantizer be switched
+            off.
     """
     artifacts = {BASELINE: model_artifact(base), CANDIDATE: model_artifact(candidate)}
     before, after = artifacts[BASELINE], artifacts[CANDIDATE]
+    for artifact in artifacts.values():
+        require_onnx(artifact, what="`diagnose`")
     parts = opened(before.path, after.path)
     judged = judged_rows(data_for(before, data, preprocess), list(artifacts.values()))
     drawn = sample_rows(judged, samples=samples, seed=seed)

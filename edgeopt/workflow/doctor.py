@@ -17,6 +17,7 @@ _REQUIRED = ("numpy", "onnx", "onnx-ir", "onnxruntime", "click", "pydantic", "ri
 _SERVES = {
     "images": "read folders of images",
     "tables": "read .parquet files",
+    "tflite": "run TFLite models",
 }
 
 

@@ -195,7 +195,7 @@ def value_json(value: MetricValue) -> dict[str, Any]:
 
 
 def _custom_value(reference: str, made: Predictions, seed: int, cluster: str) -> MetricValue:
-    from edgeopt.data.factory import UsersCode, load_function
+    from edgeopt.data.users_code import UsersCode, load_function
 
     function: Callable[..., Any] = load_function(reference, purpose="metric")
     scores, labels = made.scores, made.labels

@@ -20,7 +20,7 @@ from edgeopt.store.store import Store
 from edgeopt.workflow.baseline import Baseline
 from edgeopt.workflow.demands import is_on_data, missing_columns, require, unanswerable_rules
 from edgeopt.workflow.gate_case import Case
-from edgeopt.workflow.inputs import Named, data_for, model_artifact
+from edgeopt.workflow.inputs import Named, data_for, model_artifact, same_rows
 from edgeopt.workflow.measured_pair import Judging, MeasuredPair, look_twice, measure_pair
 from edgeopt.workflow.progress import Report
 from edgeopt.workflow.recipe import (
@@ -87,7 +87,7 @@ def measured_case(
     kept = held.artifact(store, _made_path(folder, ground.original, "baseline")) if held else None
     models = (kept or ground.original, candidate)
     judging = Judging(
-        data=_judged(ground, rules, models),
+        data=_judged(ground, rules, models, settings, folder),
         rules=rules,
         metric=settings.data.metric if settings.data else None,
         cluster=cluster,
@@ -151,9 +151,13 @@ def data_faults(settings: Config, rules: Sequence[Rule], data: Dataset | None, c
 
 
 def _data(settings: Config, folder: Path, original: Artifact) -> Dataset | None:
-    if settings.data is None:
-        return None
-    return data_for(original, located_data(settings.data, folder), preprocess_of(settings))
+    return None if settings.data is None else _read(settings, folder, original)
+
+
+def _read(settings: Config, folder: Path, model: Artifact) -> Dataset:
+    """The data of a configuration that names some, bound to a model."""
+    assert settings.data is not None
+    return data_for(model, located_data(settings.data, folder), preprocess_of(settings))
 
 
 def _made(
@@ -167,8 +171,10 @@ def _made(
     return replace(model_artifact(path), lineage=lineage), applied
 
 
-def _judged(ground: _Ground, rules: Sequence[Rule], models: Sequence[Artifact]) -> Dataset | None:
-    """The samples that count for both; None where no rule needs them."""
+def _judged(
+    ground: _Ground, rules: Sequence[Rule], models: tuple[Artifact, Artifact], settings: Config, folder: Path
+) -> tuple[Dataset, Dataset] | None:
+    """The samples that count for both, as each takes them; None where no rule needs them."""
     if ground.split is None or not len(ground.split.judged) or not any(map(is_on_data, rules)):
         return None
     judged = without_calibration(ground.split.judged, [model.path for model in models])
@@ -177,7 +183,10 @@ def _judged(ground: _Ground, rules: Sequence[Rule], models: Sequence[Artifact]) 
             f"every sample of `{judged.source}` was calibrated on by the baseline or the candidate",
             hint="judge on samples of their own: name parts in a column `part`",
         )
-    return judged
+    before, after = (
+        same_rows(judged, ground.original, model, lambda other: _read(settings, folder, other)) for model in models
+    )
+    return before, after
 
 
 def _gone(held: Baseline | None, recorded: Side | None) -> list[str]:
@@ -203,4 +212,4 @@ def _made_path(folder: Path, original: Artifact, role: str) -> Path:
         raise InputError(
             f"folder `{record}` cannot be made: {error.strerror}", hint="put edgeopt.toml where you may write"
         ) from error
-    return record / f"{original.path.stem}.{role}.onnx"
+    return record / f"{original.path.stem}.{role}{original.path.suffix}"

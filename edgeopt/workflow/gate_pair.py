@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from edgeopt.core.artifact import Artifact
 from edgeopt.core.config import BenchTable
+from edgeopt.core.dataset import Dataset
 from edgeopt.core.run import Run
 from edgeopt.core.validation import validated
 from edgeopt.data.preprocess import Preprocess
@@ -18,7 +20,7 @@ from edgeopt.measure.environment import environment, machine_identity
 from edgeopt.workflow.bench_result import BenchResult, row_measurements
 from edgeopt.workflow.demands import demands_of, missing_columns, require, unanswerable_rules
 from edgeopt.workflow.gate import GateResult, verdict_json
-from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact
+from edgeopt.workflow.inputs import Named, data_for, judged_rows, model_artifact, same_rows
 from edgeopt.workflow.measured_pair import Judging, MeasuredPair, look_twice, measure_pair
 from edgeopt.workflow.progress import Report, silent
 
@@ -70,10 +72,9 @@ def gate_pair(
             *missing_columns([cluster] if cluster else [], samples, key="cluster"),
         ]
     )
-    judged = judged_rows(samples, models) if samples else None
     chosen = {"threads": threads, "processes": processes}
     bench = validated(BenchTable, {key: value for key, value in chosen.items() if value is not None}, where="arguments")
-    judging = Judging(data=judged, rules=demands, cluster=cluster)
+    judging = Judging(data=_judged(samples, models, data, preprocess), rules=demands, cluster=cluster)
     measured = measure_pair(models, judging, bench, record=Path(record), seed=seed, report=report)
 
     def verdict_on(some: Sequence[Rule], pair: MeasuredPair) -> Verdict:
@@ -89,6 +90,16 @@ def gate_pair(
         own={**verdict_json(verdict, None), **measured.compared, "warnings": list(measured.warnings)},
     )
     return GateResult(verdict=verdict, run=run, warnings=measured.warnings)
+
+
+def _judged(
+    samples: Dataset | None, models: tuple[Artifact, Artifact], data: Named | None, preprocess: Preprocess | None
+) -> tuple[Dataset, Dataset] | None:
+    """The samples that count, as each model takes them; `samples` are bound to the second."""
+    if samples is None or data is None:
+        return None
+    judged, (base, candidate) = judged_rows(samples, models), models
+    return same_rows(judged, candidate, base, lambda model: data_for(model, data, preprocess)), judged
 
 
 def judge_bench(

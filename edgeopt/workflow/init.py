@@ -12,7 +12,7 @@ from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import require_writable, write_text
 from edgeopt.errors import InputError
 from edgeopt.report.escape import printable
-from edgeopt.workflow.inputs import Named, data_for
+from edgeopt.workflow.inputs import Named, data_for, require_onnx
 from edgeopt.workflow.inspect import Inspection, inspect
 
 CiSystem = Literal["github", "gitlab"]
@@ -62,6 +62,7 @@ def init(
         InputError: The model or the data is not usable, or a file exists.
     """
     inspection = inspect(model)
+    require_onnx(inspection.artifact, what="`init`")
     path = Path(output)
     rule = _accuracy_rule(data_for(inspection.artifact, data)) if data else _ACCURACY_RULE
     files = {path: _configuration(inspection, path, data, rule)}

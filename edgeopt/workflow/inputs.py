@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from edgeopt.core.artifact import Artifact
+from edgeopt.core.artifact import FORMATS, Artifact
 from edgeopt.core.dataset import CONFIRM, Dataset
 from edgeopt.core.overlap import require_disjoint_parts
 from edgeopt.core.profiles import load_target
@@ -14,7 +14,7 @@ from edgeopt.core.target import HOST
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.load import onnx_artifact
-from edgeopt.runners import RUNNER_OF_FORMAT
+from edgeopt.runners import RUNNERS, runner_named, runtime_of
 
 BUNDLED_MODEL = "digits_resnet8.onnx"
 BUNDLED_DATA = "digits.npz"
@@ -33,7 +33,12 @@ def model_artifact(model: Named) -> Artifact:
         InputError: It cannot be read.
         Unsupported: Its format is none that can be run yet.
     """
-    return onnx_artifact(Path(model))
+    path = Path(model)
+    if FORMATS.get(path.suffix.lower()) == "tflite":
+        from edgeopt.graph.tflite.read import tflite_artifact
+
+        return tflite_artifact(path)
+    return onnx_artifact(path)
 
 
 def models_or_default(models: Sequence[Named]) -> tuple[Path, ...]:
@@ -84,17 +89,55 @@ def judged_rows(data: Dataset, artifacts: Sequence[Artifact]) -> Dataset:
     return judged
 
 
+def same_rows(judged: Dataset, bound_to: Artifact, model: Artifact, read: Callable[[Artifact], Dataset]) -> Dataset:
+    """The samples of `judged` as another model takes them, which may name, lay out or quantize its inputs otherwise.
+
+    Args:
+        judged: Samples bound to the inputs of `bound_to`.
+        bound_to: The model that they were read for.
+        model: The other model.
+        read: All samples of the data bound to a model.
+
+    Raises:
+        InputError: The data does not fit the other model.
+    """
+    if _inputs_of(model) == _inputs_of(bound_to):
+        return judged
+    return read(model).rows(judged.indices)
+
+
+def _inputs_of(model: Artifact) -> list[object]:
+    """What decides how samples are bound to a model: all of its inputs but the length of the batch."""
+    return [(spec.name, spec.shape[1:], spec.dtype, spec.quantization) for spec in model.inputs]
+
+
 def runtime_for(artifact: Artifact, runtime: str | None) -> str:
     """The runner for an artifact: the one asked for, else the one of its format.
 
     Raises:
-        Unsupported: No runner takes the format.
+        Unsupported: It, or every runner, does not take the format.
     """
-    if runtime:
-        return runtime
-    if artifact.format not in RUNNER_OF_FORMAT:
-        raise Unsupported(f"nothing here runs `{artifact.format}` files yet", hint="give an .onnx model")
-    return RUNNER_OF_FORMAT[artifact.format]
+    found = runtime_of(artifact.path, runtime)
+    if runtime not in (None, found):
+        taken = ", ".join(f"`{name}`" for name in sorted(RUNNERS) if artifact.format in runner_named(name).formats)
+        raise Unsupported(
+            f"runtime `{runtime}` does not run {artifact.format} files such as `{artifact.path}`",
+            hint=f"those that do: {taken}; without `--runtime` it is `{runtime_of(artifact.path)}`",
+        )
+    return found
+
+
+def require_onnx(artifact: Artifact, *, what: str) -> None:
+    """Refuse a model of another format where the graph of an ONNX model is needed.
+
+    Raises:
+        Unsupported: It is of another format.
+    """
+    if artifact.format != "onnx":
+        raise Unsupported(
+            f"{what} works on ONNX models, `{artifact.path}` is a {artifact.format} file",
+            hint="give the ONNX model that it was converted from: `edgeopt convert MODEL.onnx` makes the .tflite",
+        )
 
 
 def require_host(target: str, *, what: str) -> None:

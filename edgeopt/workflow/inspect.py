@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeopt.core.artifact import Artifact
+from edgeopt.core.artifact import FORMATS, Artifact
 from edgeopt.core.measurement import Origin
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import Target
@@ -22,7 +22,7 @@ class Inspection:
 
     Attributes:
         artifact: The model, with inputs and outputs.
-        opsets: Version per operator domain.
+        opsets: Version per operator domain; of the schema for a TFLite file.
         cost: MACs, parameters and bytes at batch 1.
         operators: Nodes per operator.
         quantization: How it is quantized.
@@ -75,7 +75,7 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
     """What `model` is: inputs, outputs, opset, operators, costs and quantization state.
 
     Args:
-        model: An ONNX file.
+        model: An ONNX or a TFLite file.
         target: A device to check the memory of.
 
     Raises:
@@ -83,6 +83,8 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
     """
     path = Path(model)
     device = load_target(target) if target else None
+    if FORMATS.get(path.suffix.lower()) == "tflite":
+        return _of_tflite(path, device)
     require_onnx_ending(path)
     proto = load_onnx(path)
     return Inspection(
@@ -91,5 +93,22 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
         cost=cost_of(proto, where=str(path)),
         operators=operators_of(proto),
         quantization=quantization_state(proto.graph),
+        target=device,
+    )
+
+
+def _of_tflite(path: Path, device: Target | None) -> Inspection:
+    from edgeopt.graph.tflite.costs import cost_of_tflite, operators_of_tflite
+    from edgeopt.graph.tflite.quantization import quantization_state_of_tflite
+    from edgeopt.graph.tflite.read import read_tflite, tflite_artifact
+    from edgeopt.graph.tflite.schema import VERSION
+
+    model = read_tflite(path)
+    return Inspection(
+        artifact=tflite_artifact(path, model),
+        opsets={"tflite": VERSION},
+        cost=cost_of_tflite(model),
+        operators=operators_of_tflite(model),
+        quantization=quantization_state_of_tflite(model),
         target=device,
     )

@@ -26,7 +26,6 @@ from edgeopt.workflow.bench_result import BenchResult
 from edgeopt.workflow.by_turns import second_plan, time_by_turns, time_once
 from edgeopt.workflow.demands import require
 from edgeopt.workflow.evaluate import metric_measurements, metric_values, predictions_of
-from edgeopt.workflow.inputs import runtime_for
 from edgeopt.workflow.prediction_file import write_predictions
 from edgeopt.workflow.progress import Report
 from edgeopt.workflow.sizes import size_measurement
@@ -82,14 +81,14 @@ class Judging:
     """What is judged, on what.
 
     Attributes:
-        data: The samples that count; None where no rule needs them.
+        data: The samples that count, as each model takes them; None where no rule needs them.
         rules: What is demanded.
         metric: The metric that leads; None takes the task's.
         cluster: Column of samples that depend on each other; empty where none do.
         slices: Columns to compare by; without any, all that have few values.
     """
 
-    data: Dataset | None
+    data: tuple[Dataset, Dataset] | None
     rules: tuple[Rule, ...]
     metric: str | None = None
     cluster: str = ""
@@ -119,8 +118,14 @@ def measure_pair(
         InputError: A metric does not suit the data, or a model fails on it.
     """
     judged, rules = judging.data, judging.rules
-    predictions = [predictions_of(m, judged, report=report, stage=m.path.name) if judged else None for m in models]
-    before, after = predictions
+    before, after = predictions = (
+        [
+            predictions_of(model, samples, report=report, stage=model.path.name)
+            for model, samples in zip(models, judged, strict=True)
+        ]
+        if judged
+        else [None, None]
+    )
     # Before anything is timed: rules that do not suit the predictions end the command here, all of them at once.
     require(unusable_rules(rules, after) if after else [])
     metrics = [_metrics(m, made, judging, record, seed) for m, made in zip(models, predictions, strict=True)]
@@ -169,7 +174,7 @@ def look_twice(
         return verdict_on(demands, seen)
 
     def measure_again(_: tuple[Rule, ...]) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
-        plan = second_plan(_plan(bench, measured.models, seed))
+        plan = second_plan(_plan(bench, seed))
         timing = time_once(measured.models, plan, report=report)
         return timing.figures[0], timing.figures[1]
 
@@ -182,11 +187,11 @@ def _timing(
 ) -> BenchResult | None:
     if not any(rule.metric in _TIMED for rule in rules):
         return None
-    return time_by_turns(models, _plan(bench, models, seed), report=report)
+    return time_by_turns(models, _plan(bench, seed), report=report)
 
 
-def _plan(bench: BenchTable, models: tuple[Artifact, Artifact], seed: int) -> Plan:
-    return Plan(runtime=runtime_for(models[0], None), threads=bench.threads, processes=bench.processes, seed=seed)
+def _plan(bench: BenchTable, seed: int) -> Plan:
+    return Plan(threads=bench.threads, processes=bench.processes, seed=seed)
 
 
 def _metrics(

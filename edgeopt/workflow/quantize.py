@@ -25,7 +25,7 @@ from edgeopt.measure.environment import environment
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.quantize.scheme import IoType, Prefer
 from edgeopt.steps.quantize.step import STATIC, Quantize, RangeOption, RoundingOption, SchemeName, WeightRangeOption
-from edgeopt.workflow.inputs import Named, data_for, model_artifact, runtime_for
+from edgeopt.workflow.inputs import Named, data_for, model_artifact, require_onnx
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.sizes import size_measurement
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_lineage
@@ -209,6 +209,7 @@ def quantize(
         ToolFailed: A measuring process crashed.
     """
     source = model_artifact(model)
+    require_onnx(source, what="`quantize`")
     load_target(target)
     step = Quantize(
         scheme=scheme,
@@ -338,7 +339,7 @@ def _timed(result: QuantizeResult, target: str, prefer: Prefer, seed: int, repor
     from edgeopt.workflow.by_turns import time_by_turns
 
     models = [result.source, _made(result)]
-    plan = Plan(runtime=runtime_for(result.source, None), processes=PROCESSES, seed=seed)
+    plan = Plan(processes=PROCESSES, seed=seed)
     timing = time_by_turns(models, plan, report=report)
     comparison = timing.comparisons[0]
     is_slower = comparison.verdict == "slower" or (prefer == "latency" and comparison.ratio < 1)

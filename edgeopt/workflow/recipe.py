@@ -17,7 +17,7 @@ from edgeopt.errors import InputError, near_names
 from edgeopt.graph.load import load_onnx
 from edgeopt.steps import STEPS
 from edgeopt.steps.protocol import Step
-from edgeopt.workflow.inputs import Named, model_artifact
+from edgeopt.workflow.inputs import Named, model_artifact, require_onnx
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.step_cache import AppliedStep, apply_step, step_options
 
@@ -71,8 +71,10 @@ def apply_recipe(
 
     Raises:
         InputError: A step cannot read what it is given.
-        Unsupported: A step can do nothing for it.
+        Unsupported: A step can do nothing for it, or for its format.
     """
+    if recipe:
+        require_onnx(source, what=f"step `{recipe[0].name}`")
     random = None if data else synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
     warnings: list[str] = [] if data else [f"there is no `[data]`: {_unproven(recipe)}"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:

@@ -19,6 +19,7 @@ from edgeopt.measure.environment import disturbance, noise_warnings
 from edgeopt.measure.latency import Plan, Progress
 from edgeopt.measure.soak import measure_soak
 from edgeopt.measure.windows import Window
+from edgeopt.runners import runtime_of
 from edgeopt.units import Dimension, format_seconds, parse_quantity
 from edgeopt.workflow.progress import Report
 
@@ -82,7 +83,7 @@ class SoakRun:
             origin=Origin.HOST,
             samples=tuple(window.samples for window in self.windows),
             details={
-                "runtime": self.plan.runtime,
+                "runtime": runtime_of(self.artifact.path, self.plan.runtime),
                 "threads": self.plan.threads,
                 "batch": self.plan.batch,
                 "seconds": self.seconds,

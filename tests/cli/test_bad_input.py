@@ -332,7 +332,7 @@ def test_a_process_that_crashes_ends_in_exit_7(edgeopt, folder, monkeypatch):
     from edgeopt.measure import latency
 
     def crash(job, **_options):
-        raise ToolFailed(f"{job.runtime} crashed on `{job.models[0]}` (SIGSEGV)", hint="run it alone")
+        raise ToolFailed(f"{job.runtimes[0]} crashed on `{job.models[0]}` (SIGSEGV)", hint="run it alone")
 
     monkeypatch.setattr(latency, "run_job", crash)
 

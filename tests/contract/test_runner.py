@@ -11,40 +11,83 @@ import pytest
 
 from edgeopt.core.artifact import TensorSpec
 from edgeopt.errors import InputError
-from edgeopt.graph.load import onnx_artifact
 from edgeopt.runners import RUNNERS, runner_named
 from edgeopt.runners.protocol import Runner, Session
+from edgeopt.workflow.inputs import model_artifact
+from tests.small_tflite import EXPECTED, SmallTflite
 
 SaveModel = Callable[..., Path]
-# Builders of the models that each format is tried on: name -> model of `tests/conftest.py`.
-MODELS = (
-    "conv",
-    "conv_fixed_batch",
-    "listed_initializers",
-    "padded",
-    "mlp",
-    "two_inputs",
-    "nhwc",
-    "integer_input",
-    "branch",
-    "loop",
-    "qdq",
-)
-FREE_BATCH = ("conv", "mlp", "two_inputs", "nhwc", "integer_input", "qdq", "listed_initializers")
+# Builders of the models that each format is tried on: of `tests/conftest.py` and of `tests/small_tflite.py`.
+MODELS = {
+    "onnx": (
+        "conv",
+        "conv_fixed_batch",
+        "listed_initializers",
+        "padded",
+        "mlp",
+        "two_inputs",
+        "nhwc",
+        "integer_input",
+        "branch",
+        "loop",
+        "qdq",
+    ),
+    "tflite": ("conv", "conv_fixed_batch", "mlp", "two_inputs", "integer_input", "quantized", "recurrent"),
+}
+FREE_BATCH = {
+    "onnx": ("conv", "mlp", "two_inputs", "nhwc", "integer_input", "qdq", "listed_initializers"),
+    "tflite": ("conv", "mlp", "two_inputs", "integer_input", "quantized"),
+}
+RUNTIMES = sorted(RUNNERS)
 
 
-@pytest.fixture(params=sorted(RUNNERS))
+def format_of(runtime: str) -> str:
+    """The only format that a runtime of ours takes."""
+    (kind,) = runner_named(runtime).formats
+    return kind
+
+
+def cases(models: dict[str, tuple[str, ...]]) -> Any:
+    """A test for each runtime and each model of its format."""
+    pairs = [(runtime, name) for runtime in RUNTIMES for name in models[format_of(runtime)]]
+    return pytest.mark.parametrize(("runner", "name"), pairs, indirect=["runner"])
+
+
+@pytest.fixture(params=RUNTIMES)
 def runner(request: pytest.FixtureRequest) -> Runner:
-    found = runner_named(request.param)
-    if "onnx" not in found.formats:
-        pytest.skip(f"there are no small models for {', '.join(sorted(found.formats))} yet")
-    return found
+    return runner_named(request.param)
 
 
 @pytest.fixture
-def model(small_models: Any, save_model: SaveModel) -> Callable[[str], Path]:
+def kind(runner: Runner) -> str:
+    return format_of(runner.name)
+
+
+@pytest.fixture
+def model(kind: str, small_models: Any, save_model: SaveModel, tmp_path: Path) -> Callable[[str], Path]:
     """Writes the model that a builder makes, and gives its path."""
-    return lambda name: save_model(getattr(small_models, name)(), f"{name}.onnx")
+
+    def write(name: str) -> Path:
+        if kind == "onnx":
+            return save_model(getattr(small_models, name)(), f"{name}.onnx")
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(getattr(SmallTflite(), name)().content())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def expected(kind: str, small_models: Any, outputs_of: Any) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """What the model that a builder makes gives, by another way than the runtime's."""
+
+    def compute(name: str, feeds: dict[str, Any]) -> dict[str, Any]:
+        if kind == "onnx":
+            found: dict[str, Any] = outputs_of(getattr(small_models, name)(), feeds)
+            return found
+        return EXPECTED[name](getattr(SmallTflite(), name)(), feeds)
+
+    return compute
 
 
 def feeds_for(inputs: tuple[TensorSpec, ...], batch: int = 1, seed: int = 0) -> dict[str, Any]:
@@ -75,18 +118,18 @@ def test_its_runtime_can_be_loaded_ahead_and_again(runner: Runner, model: Callab
         assert session.infer(feeds_for(session.inputs))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@cases(MODELS)
 def test_a_session_takes_and_gives_what_the_model_does(runner: Runner, model: Callable[[str], Path], name: str) -> None:
-    artifact = onnx_artifact(model(name))
+    artifact = model_artifact(model(name))
     with runner.open(artifact.path) as session:
         assert isinstance(session, Session)
         assert session.inputs == artifact.inputs
         assert session.outputs == artifact.outputs
 
 
-@pytest.mark.parametrize("name", MODELS)
+@cases(MODELS)
 def test_one_sample_gives_every_output_by_name(
-    runner: Runner, model: Callable[[str], Path], outputs_of: Any, small_models: Any, name: str
+    runner: Runner, model: Callable[[str], Path], expected: Callable[..., dict[str, Any]], name: str
 ) -> None:
     with runner.open(model(name)) as session:
         feeds = feeds_for(session.inputs)
@@ -96,11 +139,12 @@ def test_one_sample_gives_every_output_by_name(
         for spec in session.outputs:
             assert outputs[spec.name].dtype == spec.dtype
             assert outputs[spec.name].shape == spec.concrete_shape()
-    for key, expected in outputs_of(getattr(small_models, name)(), feeds).items():
-        np.testing.assert_allclose(outputs[key], expected, rtol=1e-4, atol=1e-5)
+    for key, values in expected(name, feeds).items():
+        step = 1 if values.dtype == np.int8 else 1e-5  # a tie between two integers may be rounded either way
+        np.testing.assert_allclose(outputs[key], values, rtol=1e-4, atol=step)
 
 
-@pytest.mark.parametrize("name", FREE_BATCH)
+@cases(FREE_BATCH)
 def test_a_free_batch_takes_three_samples_and_treats_each_as_if_it_were_alone(
     runner: Runner, model: Callable[[str], Path], name: str
 ) -> None:
@@ -172,11 +216,11 @@ def test_an_error_inside_the_block_comes_out(runner: Runner, model: Callable[[st
 
 @pytest.mark.parametrize("content", [b"text", b"\x08\x08", b"version https://git-lfs.github.com/spec/v1\n", bytes(64)])
 def test_a_bad_file_is_refused_and_nothing_is_printed(
-    runner: Runner, tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+    runner: Runner, kind: str, tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "bad.onnx"
+    path = tmp_path / f"bad.{kind}"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"bad\.onnx") as caught:
+    with pytest.raises(InputError, match=rf"bad\.{kind}") as caught:
         runner.open(path)
 
     assert caught.value.hint
@@ -184,22 +228,22 @@ def test_a_bad_file_is_refused_and_nothing_is_printed(
 
 
 def test_a_broken_model_is_refused_and_nothing_is_printed(
-    runner: Runner, small_models: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    runner: Runner, kind: str, model: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "bad.onnx"
-    path.write_bytes(small_models.conv().SerializeToString().replace(b"Relu", b"\xffelu"))
-    with pytest.raises(InputError, match=r"bad\.onnx"):
+    path, content = tmp_path / f"bad.{kind}", model("conv").read_bytes()
+    path.write_bytes(content.replace(b"Relu", b"\xffelu") if kind == "onnx" else content[:-400])
+    with pytest.raises(InputError, match=rf"bad\.{kind}"):
         runner.open(path)
 
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_missing_an_empty_and_a_folder_model_are_refused(runner: Runner, tmp_path: Path) -> None:
-    (tmp_path / "empty.onnx").touch()
-    (tmp_path / "folder.onnx").mkdir()
+def test_a_missing_an_empty_and_a_folder_model_are_refused(runner: Runner, kind: str, tmp_path: Path) -> None:
+    (tmp_path / f"empty.{kind}").touch()
+    (tmp_path / f"folder.{kind}").mkdir()
     for name, message in (("no", "does not exist"), ("empty", "is empty"), ("folder", "is not a regular file")):
-        with pytest.raises(InputError, match=rf"model `.*{name}\.onnx` {message}"):
-            runner.open(tmp_path / f"{name}.onnx")
+        with pytest.raises(InputError, match=rf"model `.*{name}\.{kind}` {message}"):
+            runner.open(tmp_path / f"{name}.{kind}")
 
 
 def test_a_fifo_does_not_block(

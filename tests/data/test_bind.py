@@ -70,11 +70,25 @@ def test_another_shape_is_refused_with_both(shape: tuple[int, ...]) -> None:
     assert "`edgeopt inspect`" in caught.value.hint
 
 
-def test_another_layout_is_refused_with_the_option_that_mends_it() -> None:
-    with pytest.raises(InputError, match="has samples of shape 8x8x3, the model takes 3x8x8") as caught:
-        bound(np.zeros((2, 8, 8, 3)), IMAGE)
+def test_images_of_the_other_layout_are_turned_where_the_shape_leaves_no_doubt() -> None:
+    last = np.arange(2 * 8 * 8 * 3, dtype=np.float32).reshape(2, 8, 8, 3)
+
+    np.testing.assert_array_equal(bound(last, IMAGE), last.transpose(0, 3, 1, 2))
+
+
+def test_a_layout_that_the_shape_leaves_in_doubt_is_refused_with_the_option_that_mends_it() -> None:
+    free = TensorSpec(name="image", shape=("batch", "height", "width", 4), dtype="float32")
+    with pytest.raises(InputError, match=r"has samples of shape 4x4x5, the model takes heightxwidthx4") as caught:
+        bound(np.zeros((2, 4, 4, 5)), free)
 
     assert "`--layout nhwc`" in caught.value.hint
+
+
+def test_axes_in_an_order_that_no_layout_has_are_refused() -> None:
+    with pytest.raises(InputError, match="has samples of shape 4x8x3, the model takes 8x4x3") as caught:
+        bound(np.zeros((2, 4, 8, 3)), TensorSpec(name="image", shape=("batch", 8, 4, 3), dtype="float32"))
+
+    assert "transpose" in caught.value.hint
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edgeopt.core.artifact import TensorSpec
-from edgeopt.data.factory import load_function, read_factory
+from edgeopt.data.factory import read_factory
+from edgeopt.data.users_code import load_function
 from edgeopt.errors import InputError
 
 Inputs = tuple[TensorSpec, ...]

@@ -97,11 +97,20 @@ def test_the_shipped_digits_are_read(digits_data: Path) -> None:
     assert data.part is not None
 
 
+def test_the_only_array_of_samples_is_that_of_the_only_input_whatever_its_name(
+    save: Callable[..., Path], features: Inputs
+) -> None:
+    data = read_npz(save(images=X, y=[0, 1, 0, 1], place=["a", "b", "a", "b"]), features)
+
+    np.testing.assert_array_equal(data.inputs["features"], X)
+    assert list(data.columns) == ["place"]
+
+
 def test_a_wrong_input_name_is_refused_with_what_is_there(save: Callable[..., Path], features: Inputs) -> None:
     with pytest.raises(InputError) as caught:
-        read_npz(save(images=X, y=[0, 1, 0, 1]), features)
+        read_npz(save(images=X, masks=X, y=[0, 1, 0, 1]), features)
 
-    assert caught.value.message.endswith("has no array for model input `features`; it holds: images, y")
+    assert caught.value.message.endswith("has no array for model input `features`; it holds: images, masks, y")
     assert caught.value.hint == "name the array `features`, or `x`"
 
 

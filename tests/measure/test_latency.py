@@ -24,9 +24,8 @@ class Runner:
 
 
 def job(*models, **options):
-    return Job(
-        **{"kind": "footprint", "runtime": "onnxruntime", "threads": 1, "shapes": {}, **options, "models": models}
-    )
+    runtimes = (options.pop("runtime", "onnxruntime"),) * len(models)
+    return Job(**{"kind": "footprint", "threads": 1, "shapes": {}, **options, "models": models, "runtimes": runtimes})
 
 
 @pytest.fixture
@@ -137,13 +136,13 @@ def played_back(monkeypatch):
 def test_each_model_is_loaded_alone_and_all_are_timed_by_turns(played_back, tmp_path):
     jobs = played_back()
 
-    found = measure_models([tmp_path / "a", tmp_path / "b"], Plan(processes=4, seed=7))
+    found = measure_models([tmp_path / "a.onnx", tmp_path / "b.onnx"], Plan(processes=4, seed=7))
 
     alone, timed = jobs[: 2 * FOOTPRINT_PROCESSES], jobs[2 * FOOTPRINT_PROCESSES :]
     assert {asked.kind for asked in alone} == {"footprint"}
     assert [len(asked.models) for asked in alone] == [1] * 6
     assert [asked.turn for asked in timed] == [0, 1, 2, 3]
-    assert {asked.models for asked in timed} == {(str(tmp_path / "a"), str(tmp_path / "b"))}
+    assert {asked.models for asked in timed} == {(str(tmp_path / "a.onnx"), str(tmp_path / "b.onnx"))}
     assert {(asked.seed, asked.cpus) for asked in jobs} == {(7, tuple(usable_cpus()[:1]))}
     first, second = found.models
     assert first.samples == ((0.001,) * 6,) * 4
@@ -156,7 +155,7 @@ def test_progress_counts_processes(played_back, tmp_path):
     played_back()
     seen = []
 
-    measure_models([tmp_path / "a"], Plan(processes=2), progress=lambda *pair: seen.append(pair))
+    measure_models([tmp_path / "a.onnx"], Plan(processes=2), progress=lambda *pair: seen.append(pair))
 
     assert seen == [(number, 5) for number in range(6)]
 
@@ -164,7 +163,7 @@ def test_progress_counts_processes(played_back, tmp_path):
 def test_models_that_did_not_get_warm_are_told(played_back, tmp_path):
     played_back(is_warm=False)
 
-    found = measure_models([tmp_path / "a"], Plan(processes=2))
+    found = measure_models([tmp_path / "a.onnx"], Plan(processes=2))
 
     assert "latency was not stable after 1 s of warm-up in 2 of 2 processes" in found.warnings
 
@@ -172,7 +171,7 @@ def test_models_that_did_not_get_warm_are_told(played_back, tmp_path):
 def test_preemption_is_told(played_back, tmp_path):
     played_back(preempted=300.0)
 
-    found = measure_models([tmp_path / "a"], Plan(processes=2))
+    found = measure_models([tmp_path / "a.onnx"], Plan(processes=2))
 
     assert any("preempted 300 times a second" in warning for warning in found.warnings)
 

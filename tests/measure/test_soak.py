@@ -49,6 +49,7 @@ def plugged_in(tmp_path, monkeypatch):
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted\nVersion: 1.0\n")
         (metadata / "entry_points.txt").write_text("[edgeopt.runners]\nscripted = scripted:Runner\n")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.syspath_prepend(tmp_path)
         return Plan(runtime="scripted")
 
     return plug
@@ -65,7 +66,7 @@ def test_the_process_writes_a_line_per_window(small_models, save_model, monkeypa
     path = str(save_model(small_models.mlp()))
 
     windows, answer = soaked(
-        Job(kind="soak", runtime="onnxruntime", models=(path,), threads=1, shapes={}, budget_seconds=0.35), capsys
+        Job(kind="soak", models=(path,), runtimes=("onnxruntime",), threads=1, shapes={}, budget_seconds=0.35), capsys
     )
 
     assert answer == {"windows": len(windows)}

@@ -18,7 +18,8 @@ MILLISECOND = 1_000_000
 
 
 def job(*models, **options):
-    return Job(**{"kind": "latency", "runtime": "onnxruntime", "threads": 1, "shapes": {}, **options, "models": models})
+    runtimes = ("onnxruntime",) * len(models)
+    return Job(**{"kind": "latency", "threads": 1, "shapes": {}, **options, "models": models, "runtimes": runtimes})
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ class Lowered:
 
     Attributes:
         net: The TFLite graph.
-        views: View per name of a value.
+        views: View per name of a value, but those that a fused activation overtook.
     """
 
     net: Net
@@ -50,7 +50,7 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
     if refusals:
         raise refused_together(refusals, where=where)
     net.net.drop_dead()
-    return Lowered(net=net.net, views=net.views)
+    return Lowered(net=net.net, views={name: view for name, view in net.views.items() if name not in net.overtaken})
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

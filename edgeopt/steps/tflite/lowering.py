@@ -52,6 +52,9 @@ class Lowering:
         source: The ONNX graph.
         net: What has been built.
         node: The node that is being written.
+        views: How each value lies.
+        overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
+            views are those of what comes behind it.
     """
 
     def __init__(self, source: Source) -> None:
@@ -59,6 +62,7 @@ class Lowering:
         self.net = Net()
         self.node: Node = _NOBODY
         self.views: dict[str, View] = {}
+        self.overtaken: set[str] = set()
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -332,6 +336,8 @@ class Lowering:
     def absorb(self, ending: Ending) -> None:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
+        if ending.absorbed:
+            self.overtaken.add(self.node.output(0))
 
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""

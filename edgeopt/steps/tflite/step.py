@@ -1,3 +1,93 @@
 """The step that makes a .tflite file from an ONNX model."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from edgeopt.core.dataset import Dataset
+from edgeopt.core.files import replacing
+from edgeopt.errors import InputError, near_names
+from edgeopt.graph.calibration_rows import KEY as CALIBRATION_KEY
+from edgeopt.graph.load import load_onnx
+from edgeopt.graph.upgrade import upgraded
+from edgeopt.steps.protocol import Progress, StepReport
+
+if TYPE_CHECKING:
+    from edgeopt.steps.tflite.lower import Lowered
+
+Layout = Literal["nchw", "nhwc"]
+IoType = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tflite:
+    """ONNX to TFLite, without TensorFlow.
+
+    Attributes:
+        layout: `nchw` keeps inputs and outputs as the ONNX model has them; under `nhwc` those that would be transposed
+            right at the boundary have their channels last.
+        io: Type of inputs and outputs that are quantized right at the boundary.
+        shapes: Shape per name of an input that has free axes; a free first axis is 1 by default.
+    """
+
+    name: ClassVar[str] = "tflite"
+    takes_data: ClassVar[bool] = False
+    needs_data: ClassVar[bool] = False
+    layout: Layout = "nchw"
+    io: IoType = "float32"
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for option, choices in (("layout", get_args(Layout)), ("io", get_args(IoType))):
+            value = getattr(self, option)
+            if value not in choices:
+                raise InputError(f"`{option}` of tflite is `{value}`", hint=near_names(str(value), choices))
+        given: Any = self.shapes  # a recipe's tables give what they like
+        if not isinstance(given, Mapping) or not all(_is_shape(shape) for shape in given.values()):
+            raise InputError(f"`shapes` of tflite is `{given}`", hint="write { input = [1, 3, 32, 32] }")
+        object.__setattr__(self, "shapes", {name: tuple(shape) for name, shape in given.items()})
+
+    def apply(self, source: Path, output: Path, data: Dataset, *, progress: Progress | None = None) -> StepReport:  # noqa: ARG002  a step's signature; this one takes no samples
+        """Make the TFLite file `output` from the ONNX model `source`.
+
+        Raises:
+            InputError: The model cannot be read.
+            Unsupported: Operators, types or shapes of it have no counterpart in TFLite; each is told with its node.
+            ExtraMissing: `ai_edge_litert` is not installed.
+        """
+        from edgeopt.steps.tflite.flatbuffer import model_bytes
+        from edgeopt.steps.tflite.lower import lowered
+        from edgeopt.steps.tflite.prepare import ready_to_lower, with_fixed_shapes
+
+        where = str(source)
+        model = load_onnx(source)
+        notes = {entry.key: entry.value.encode() for entry in model.metadata_props if entry.key == CALIBRATION_KEY}
+        with_fixed_shapes(model, self.shapes)
+        model, told = upgraded(model, where=where, needed_by="the conversion to TFLite")
+        ready, warnings = ready_to_lower(model, where=where)
+        result = lowered(ready, where=where)
+        content = model_bytes(result.net, metadata=notes)
+        with replacing(output, force=True) as temporary:
+            temporary.write_bytes(content)
+        return StepReport(details=_details(result), warnings=(*told, *warnings))
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, list | tuple) and all(type(length) is int and length > 0 for length in shape)
+
+
+def _details(result: Lowered) -> dict[str, Any]:
+    """Operators that were written, and where each value of the ONNX graph lies."""
+    alive = set(result.net.tensors())
+    return {
+        "operators": dict(sorted(Counter(each.kind for each in result.net.operations).items())),
+        "tensors": {
+            name: {"tensor": view.tensor.name, "axes": list(view.axes)}
+            for name, view in result.views.items()
+            if view.tensor in alive and view.tensor.data is None and not view.flattened
+        },
+    }

@@ -117,7 +117,7 @@ def test_a_model_whose_opset_cannot_be_upgraded_is_refused(small_models, quantiz
     model.graph.node.append(helper.make_node("Upsample", ["scores"], ["big"], scales=[1.0, 2.0], mode="nearest"))
     model.graph.output[0].name = "big"
 
-    with pytest.raises(Unsupported, match="has opset 6; int8 needs 13 and the upgrade failed") as caught:
+    with pytest.raises(Unsupported, match="has opset 6; int8 per channel needs 13 and the upgrade failed") as caught:
         quantize_model(model)
 
     assert caught.value.hint == "export it again with opset 17"

@@ -1,0 +1,1 @@
+"""Models of training frameworks written as ONNX: torch modules and programs, scikit-learn estimators."""
