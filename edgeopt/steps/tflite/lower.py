@@ -86,7 +86,8 @@ def _written(source: Source, net: Lowering) -> list[Refusal]:
 
 def _write(node: Node, net: Lowering) -> None:
     if net.is_absorbed(node):
-        net.bind_view(node.output(0), net.view(node.input(0)))
+        if not net.is_bound(node.output(0)):
+            net.bind_view(node.output(0), net.view(node.input(0)))
         return
     writer_of(node)(node, net)
 
