@@ -64,9 +64,15 @@ OPERATORS: dict[str, Operator] = {
     "Ceil": Operator(writer="unary:unary", becomes="FLOOR, NEG"),
     "Celu": Operator(writer="activation:formula", becomes="RELU, EXP"),
     "Clip": Operator(writer="activation:clip", becomes="RELU, RELU6, MAXIMUM, MINIMUM, or fused", is_integer=True),
+    "BatchNormalization": Operator(
+        writer="normalization:batch_normalization", becomes="MUL, ADD; nothing behind a Conv"
+    ),
+    "CenterCropPad": Operator(writer="padding:center_crop_pad", becomes="PAD, SLICE", is_integer=True),
+    "Clip": Operator(writer="activation:clip", becomes="RELU6, RELU, MINIMUM, MAXIMUM, or fused", is_integer=True),
+    "Col2Im": Operator(writer="rearrangement:col2im", becomes="GATHER, SUM"),
     "Conv": Operator(
         writer="convolution:conv",
-        becomes="CONV_2D, DEPTHWISE_CONV_2D",
+        becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D",
         is_integer=True,
     ),
     "Cos": Operator(writer="unary:unary", becomes="COS"),
@@ -81,6 +87,21 @@ OPERATORS: dict[str, Operator] = {
     "Equal": Operator(writer="comparison:equal", becomes="EQUAL"),
     "Erf": Operator(writer="unary:unary", becomes="a rational function of MUL, ADD, DIV, or GELU"),
     "Exp": Operator(writer="unary:unary", becomes="EXP"),
+    "ConvInteger": Operator(
+        writer="integer_convolution:conv_integer",
+        becomes="CONV_2D per block of channels, CAST, ADD",
+        note="kernels of more than 258 elements; zero points that are computed",
+    ),
+    "ConvTranspose": Operator(
+        writer="transposed_convolution:conv_transpose",
+        becomes="TRANSPOSE_CONV, or PAD and a convolution",
+        note="more than three spatial axes",
+    ),
+    "DepthToSpace": Operator(writer="rearrangement:depth_to_space", becomes="DEPTH_TO_SPACE", is_integer=True),
+    "DequantizeLinear": Operator(
+        writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
+    ),
+    "Dropout": Operator(writer="rearrangement:dropout", becomes="nothing", note="training", is_integer=True),
     "Flatten": Operator(writer="movement:flatten", becomes="RESHAPE, or nothing", is_integer=True),
     "Floor": Operator(writer="unary:unary", becomes="FLOOR"),
     "Gelu": Operator(writer="activation:direct", becomes="GELU"),
@@ -136,6 +157,40 @@ OPERATORS: dict[str, Operator] = {
     "Softplus": Operator(writer="activation:formula", becomes="EXP, LOG"),
     "Softsign": Operator(writer="activation:formula", becomes="ABS, DIV"),
     "Sqrt": Operator(writer="unary:unary", becomes="SQRT"),
+    "GlobalLpPool": Operator(writer="pooling:global_lp_pool", becomes="ABS, POW, SUM"),
+    "GlobalMaxPool": Operator(writer="pooling:global_max_pool", becomes="REDUCE_MAX", is_integer=True),
+    "GroupNormalization": Operator(writer="normalization:group_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
+    "Identity": Operator(writer="movement:identity", becomes="nothing", is_integer=True),
+    "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
+    "LRN": Operator(writer="normalization:local_response_normalization", becomes="LOCAL_RESPONSE_NORMALIZATION"),
+    "LayerNormalization": Operator(writer="normalization:layer_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
+    "LpNormalization": Operator(writer="normalization:lp_normalization", becomes="SUM, SQRT, DIV"),
+    "LpPool": Operator(writer="pooling:lp_pool", becomes="SQUARE or POW, AVERAGE_POOL_2D or GATHER and SUM"),
+    "MatMul": Operator(writer="matrix:matmul", becomes="FULLY_CONNECTED, BATCH_MATMUL", is_integer=True),
+    "MaxPool": Operator(
+        writer="pooling:max_pool", becomes="MAX_POOL_2D, or GATHER and REDUCE_MAX, ARG_MAX for indices", is_integer=True
+    ),
+    "MeanVarianceNormalization": Operator(
+        writer="normalization:mean_variance_normalization", becomes="MEAN, SQRT, DIV"
+    ),
+    "Pad": Operator(
+        writer="padding:pad",
+        becomes="PAD, PADV2, MIRROR_PAD, GATHER, SLICE; nothing before a Conv",
+        note="widths must be constant",
+        is_integer=True,
+    ),
+    "QuantizeLinear": Operator(writer="quantization:quantize_linear", becomes="QUANTIZE, or nothing", is_integer=True),
+    "RMSNormalization": Operator(writer="normalization:rms_normalization", becomes="MEAN, RSQRT, MUL"),
+    "Relu": Operator(writer="activation:relu", becomes="RELU, or fused", is_integer=True),
+    "Reshape": Operator(writer="movement:reshape", becomes="RESHAPE, or nothing", is_integer=True),
+    "Resize": Operator(
+        writer="resize:resize",
+        becomes="RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR, GATHER, BATCH_MATMUL, FULLY_CONNECTED",
+        note="integers are interpolated by none; scales, sizes and regions must be constant",
+        is_integer=True,
+    ),
+    "Softmax": Operator(writer="activation:softmax", becomes="SOFTMAX", is_integer=True),
+    "SpaceToDepth": Operator(writer="rearrangement:space_to_depth", becomes="SPACE_TO_DEPTH", is_integer=True),
     "Squeeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),
     "Sub": Operator(writer="arithmetic:add_sub_mul", becomes="SUB", is_integer=True),
     "Sum": Operator(writer="arithmetic:variadic", becomes="ADD"),
@@ -147,4 +202,9 @@ OPERATORS: dict[str, Operator] = {
     "Unsqueeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),
     "Where": Operator(writer="comparison:where", becomes="SELECT_V2", is_integer=True),
     "Xor": Operator(writer="comparison:logic", becomes="NOT_EQUAL"),
+    "Upsample": Operator(
+        writer="resize:upsample",
+        becomes="RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR, GATHER, BATCH_MATMUL, FULLY_CONNECTED",
+        is_integer=True,
+    ),
 }
