@@ -387,6 +387,9 @@ class Lowering:
         for name in self.source.outputs:
             view = self.view(name)
             self.node = replace(_NOBODY, name=name, outputs=(name,))
+            if not view.tensor.elements and view.tensor.data is not None:
+                self.net.outputs[name] = self._empty(view)
+                continue
             tensor = self.tensor(view)
             if view.dtype in STORED_AS:
                 tensor = self.cast(tensor, view.dtype)
@@ -412,6 +415,14 @@ class Lowering:
         return self.add(
             "RESHAPE", (source, lengths), tensor.shape, dtype=tensor.dtype, options=options("ReshapeOptions")
         )
+
+    def _empty(self, view: View) -> Tensor:
+        """A tensor of no elements, made by FILL: one without bytes is no constant in a file."""
+        lengths = self.new_constant(np.array(view.shape, np.int32), name="shape")
+        made = Tensor(name=self.unique(self.node.name), shape=view.shape, dtype=view.dtype)
+        value = Tensor(name=self.unique("scalar"), shape=(), dtype=view.dtype, data=np.zeros((), np.dtype(view.dtype)))
+        self.add_operation("FILL", (lengths, value), (made,), options=options("FillOptions"))
+        return made
 
     def _constant_view(self, name: str) -> View:
         value = self.source.constants[name]

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from edgeopt.steps.tflite.net import Operation
 
+# operator -> its oldest version, where that is not 1
+_OLDEST = {"BROADCAST_TO": 2}
+
 
 def version_of(operation: Operation) -> int:
     """The oldest version of the operator whose kernels can run `operation`."""
-    return 1
+    return _OLDEST.get(operation.kind, 1)
