@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgeopt.steps.tflite.lowering import Lowering
@@ -50,7 +50,13 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
     if refusals:
         raise refused_together(refusals, where=where)
     net.net.drop_dead()
-    return Lowered(net=net.net, views={name: view for name, view in net.views.items() if name not in net.overtaken})
+    renamed = net.net.name_boundary()
+    views = {
+        name: replace(view, tensor=renamed.get(view.tensor, view.tensor))
+        for name, view in net.views.items()
+        if name not in net.overtaken
+    }
+    return Lowered(net=net.net, views=views)
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

@@ -344,12 +344,16 @@ class Lowering:
         return node in self._absorbed
 
     def wanted(self, name: str) -> Quantization | None:
-        """What all readers of the value called `name` quantize it with, alike; None where one takes it as it is."""
+        """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
+
+        None where a reader takes it as it is and nothing is noted.
+        """
         readers = self.source.readers.get(name, ())
-        if not readers or name in self.source.outputs:
-            return None
         found = {self._quantization_of(reader) if reader.input(0) == name else None for reader in readers}
-        return found.pop() if len(found) == 1 else None
+        if len(found) == 1 and None not in found and name not in self.source.outputs:
+            return found.pop()
+        noted = self.source.ranges.get(name)
+        return None if noted is None else spanning(*noted)
 
     def _quantization_of(self, node: Node) -> Quantization | None:
         if node.operator != "QuantizeLinear" or self.dtype(node.output(0)) not in ("int8", "uint8"):
@@ -536,6 +540,18 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
         zero_points=tuple(int(each) for each in points),
         axis=axis,
     )
+
+
+def spanning(low: float, high: float) -> Quantization:
+    """Steps of int8 that span [low, high], widened to hold zero exactly.
+
+    scale = (high - low) / 255; zero point = round(-128 - low / scale), as `edgeopt quantize` has it.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = float(np.float32((high - low) / 255))
+    if scale < float(np.finfo(np.float32).tiny):
+        return Quantization(scales=(1.0,), zero_points=(-128,))
+    return Quantization(scales=(scale,), zero_points=(int(np.clip(round(-128 - low / scale), -128, 127)),))
 
 
 _NOBODY = Node(name="", operator="", domain="", inputs=(), outputs=())
