@@ -156,7 +156,10 @@ class Net:
         Returns:
             The tensor in the place of each one that got another name.
         """
-        named = {**{each: name for name, each in self.outputs.items()}, **{each: name for name, each in self.inputs.items()}}
+        named = {
+            **{each: name for name, each in self.outputs.items()},
+            **{each: name for name, each in self.inputs.items()},
+        }
         taken = set(named.values())
         used = taken | {tensor.name for tensor in self.tensors()}
         changed: dict[Tensor, Tensor] = {}

@@ -338,4 +338,15 @@ OPERATORS: dict[str, Operator] = {
         becomes="RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR, GATHER, BATCH_MATMUL, FULLY_CONNECTED",
         is_integer=True,
     ),
+    "GRU": Operator(
+        writer="recurrent:gru",
+        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
+        note="at most 512 steps",
+    ),
+    "LSTM": Operator(
+        writer="recurrent:lstm",
+        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
+        note="at most 512 steps",
+    ),
+    "RNN": Operator(writer="recurrent:rnn", becomes="FULLY_CONNECTED, ADD, TANH per step", note="at most 512 steps"),
 }

@@ -173,4 +173,3 @@ def _spread(node: Node, net: Lowering, view: View, place: int) -> Tensor:
         raise Refused("its scales run in blocks and are computed while the model runs")
     along = view.axis_in_memory(int(node.attribute("axis", 1)))
     return net.reshape(tensor, tuple(tensor.elements if axis == along else 1 for axis in range(view.rank)))
-

@@ -81,9 +81,7 @@ def _with_quantization(node: Node, net: Lowering, view: View, quantization: Quan
     name, tensor = node.input(0), view.tensor
     readers = net.source.readers.get(name, ())
     is_input = name in net.source.inputs and tensor is net.net.inputs.get(name) and name not in net.source.outputs
-    same = all(
-        each.operator == "DequantizeLinear" and quantization_of(net, each) == quantization for each in readers
-    )
+    same = all(each.operator == "DequantizeLinear" and quantization_of(net, each) == quantization for each in readers)
     if not is_input or not same or tensor.dtype not in ("int8", "uint8") or not quantization.is_per_tensor:
         return view
     own = quantization
