@@ -72,7 +72,7 @@ CASES = {
     "text named .npz": (text("t.npz", "hello"), (*EVALUATE, "t.npz"), "data `t.npz` cannot be read", "numpy.savez"),
     "data of no known kind": (text("d.bin", "x"), (*EVALUATE, "d.bin"), "data `d.bin` is of no known kind", ".npz"),
     "wrong input name": (
-        arrays("n.npz", x=None, picture=np.zeros((900, 3))),
+        arrays("n.npz", x=None, picture=np.zeros((900, 3)), mask=np.zeros((900, 3))),
         (*QUANTIZE, "--data", "n.npz"),
         "data `n.npz` has no array for model input `x`",
         "name the array `x`",
@@ -164,8 +164,8 @@ CASES = {
     "one process": (nothing, ("bench", "model.onnx", "--processes", "1"), "an interval needs at least 2", ""),
     "unknown runtime": (
         nothing,
-        ("bench", "model.onnx", "--runtime", "tensort"),
-        "unknown runtime `tensort`",
+        ("bench", "model.onnx", "--runtime", "onnx-runtime"),
+        "unknown runtime `onnx-runtime`",
         "onnxruntime",
     ),
     "unknown metric": (nothing, (*EVALUATE, "data.npz", "--metric", "acuracy"), "no metric `acuracy`", "`accuracy`"),
