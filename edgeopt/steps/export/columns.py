@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,11 @@ class Columns:
         """Number of features of each input of the ONNX model, by its name."""
         return {_plain(name): 1 for name in self.names} if self.is_apart else {INPUT: self.count}
 
-    def feeds(self, rows: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
-        """Rows, (sample, feature), as the ONNX model takes them."""
-        values = np.ascontiguousarray(rows, dtype=np.float32)
+    def feeds(self, rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Rows, (sample, feature), by input of the ONNX model, which takes them as float32."""
         if not self.is_apart:
-            return {INPUT: values}
-        return {name: np.ascontiguousarray(values[:, [index]]) for index, name in enumerate(self.inputs)}
+            return {INPUT: rows}
+        return {name: rows[:, [index]] for index, name in enumerate(self.inputs)}
 
     def table(self, feeds: Feeds) -> Any:
         """What the estimator itself takes for the inputs of the ONNX model: float64, in a table where it has names."""
@@ -105,6 +104,12 @@ def random_rows(estimator: Any, columns: Columns, *, samples: int, seed: int) ->
 def _steps(estimator: Any) -> list[Any]:
     """An estimator, or the steps of a pipeline in order."""
     return [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
+
+
+def hides_trees(estimator: Any) -> bool:
+    """Whether trees compare what a step before them has changed."""
+    first, *others = _steps(estimator)
+    return not _thresholds(first) and any(_thresholds(step) for step in others)
 
 
 def _thresholds(estimator: Any) -> dict[int, NDArray[np.float64]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.save import save_onnx
 from edgeopt.graph.simplify import simplified
 from edgeopt.runners import runner_named
-from edgeopt.steps.export.columns import INPUT, Columns, columns_of, random_rows
-from edgeopt.steps.export.gradient_boosting import converters
+from edgeopt.steps.export.columns import INPUT, Columns, columns_of, hides_trees, random_rows
+from edgeopt.steps.export.gradient_boosting import as_float32_samples_see_it, converters
 from edgeopt.steps.export.heads import Head, head_of, last_step, unwrapped
 from edgeopt.steps.export.opsets import checked_opset
 from edgeopt.steps.export.proof import Compared, Feeds, Proof, ReadSamples, compared, opened, require_close, trials_of
@@ -107,7 +108,7 @@ def export_sklearn(
             "classes": [str(each) for each in head.classes],
             "proof": proof.as_json(),
         },
-        warnings=_told(head, columns),
+        warnings=_told(fitted),
     )
 
 
@@ -177,9 +178,7 @@ def _rename_outputs(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 
 def _proven(fitted: _Fitted, path: Path, samples: ReadSamples | None) -> tuple[Compared, ...]:
-    """The comparisons with the estimator, on random rows and on the user's samples.
-
-    Both are given the same float32 numbers: what float32 itself changes is no fault of the conversion.
+    """The comparisons with the estimator, on random float64 rows and on the user's float32 samples.
 
     Raises:
         Unsupported: An output differs.
@@ -190,15 +189,28 @@ def _proven(fitted: _Fitted, path: Path, samples: ReadSamples | None) -> tuple[C
     if samples is not None:
         with opened(path) as session:
             data = samples(session.inputs)
-        found.append(compared(path, fitted.infer, trials_of(data, None), inputs=f"`{data.source}`"))
+        rounded = replace(fitted, estimator=as_float32_samples_see_it(fitted.estimator))
+        found.append(compared(path, rounded.infer, trials_of(data, None), inputs=f"`{data.source}`"))
     for each in found:
-        is_coarse = each.worst[1].relative < _COARSE
-        require_close(each, what=f"the ONNX form of `{fitted.text}`", hint=_TOO_COARSE if is_coarse else _WRONG)
+        require_close(each, what=f"the ONNX form of `{fitted.text}`", hint=partial(_hint_of_difference, fitted, each))
     return tuple(found)
 
 
-def _told(head: Head, columns: Columns) -> tuple[str, ...]:
-    told = []
+def _hint_of_difference(fitted: _Fitted, each: Compared) -> str:
+    if hides_trees(fitted.estimator):
+        return (
+            "leave out what scales features before trees, which need none: in float32 it moves samples over thresholds"
+        )
+    return _TOO_COARSE if each.worst[1].relative < _COARSE else _WRONG
+
+
+def _told(fitted: _Fitted) -> tuple[str, ...]:
+    head, columns, told = fitted.head, fitted.columns, list[str]()
+    if hides_trees(fitted.estimator):
+        told.append(
+            "features are changed before trees compare them: in float32 a sample near a threshold may take the other "
+            "branch; trees need no scaler, leave it out, or prove the model on `--data`"
+        )
     if head.classes and [str(each) for each in head.classes] != [str(index) for index in range(len(head.classes))]:
         classes = ", ".join(f"`{each}`" for each in head.classes[:_MOST_LISTED])
         told.append(
