@@ -99,7 +99,7 @@ def _integer_ending(node: Node, net: Lowering, view: View) -> Quantization | Non
     """What the result of an int8 reduction is quantized with; None for one that is done in real numbers.
 
     An extreme keeps the scale of its input, and who quantizes it otherwise requantizes. A sum is done in real numbers:
-    LiteRT's reference kernel of int8 SUM is wrong (off by up to 160 steps against XNNPACK's, which is right; 2.1).
+    LiteRT's reference kernel of int8 SUM is wrong (off by up to 160 steps against XNNPACK's, which is right; 2.3).
     """
     wanted = net.wanted(node.output(0)) if is_int8(view) else None
     if wanted is None or node.operator not in _INTEGER or 0 in view.tensor.shape:
