@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.tflite.infinity import infinite_values
 from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node, Source, ValueType
@@ -56,6 +57,7 @@ class Lowering:
         net: What has been built.
         node: The node that is being written.
         views: How each value lies.
+        infinite: Names of values that may hold an infinite number of a constant.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
         warnings: What the user should know, each once.
@@ -68,6 +70,7 @@ class Lowering:
         self.views: dict[str, View] = {}
         self.overtaken: set[str] = set()
         self.warnings: dict[str, None] = {}
+        self.infinite = infinite_values(source)
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._sources: dict[Tensor, Tensor] = {}

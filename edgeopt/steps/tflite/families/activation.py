@@ -19,6 +19,7 @@ from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View
 
 Function = Callable[[Node, Lowering, Tensor], Tensor]
+_BROADCASTS: Final = 7  # from this version on slopes of PRelu broadcast as others do
 _REAL: Final = frozenset({"float32"})
 # The scales that int8 kernels demand (TFLite's 8-bit specification); None: any.
 _RULES: Final[dict[str, Quantization | None]] = {
@@ -139,6 +140,8 @@ def _integer_clip(node: Node, net: Lowering, view: View) -> bool:
 def prelu(node: Node, net: Lowering) -> None:
     """PRelu: PRELU for real images with a slope per channel, else by halves: max(x, 0) + slope min(x, 0)."""
     views = [net.view(name) for name in node.inputs]
+    if net.source.opset < _BROADCASTS and views[1].rank == 1 and views[0].rank > 1:  # a slope per channel
+        views[1] = net.reshaped(views[1], (views[1].shape[0], *[1] * (views[0].rank - 2)))
     wanted = net.wanted(node.output(0)) if all(is_int8(view) for view in views) else None
     if wanted is None:
         views = [net.numbers(view) for view in views]

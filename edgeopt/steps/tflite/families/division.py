@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.families.bitwise import right_long
-from edgeopt.steps.tflite.families.formula import computed, selected
+from edgeopt.steps.tflite.families.formula import computed, selected, size
 from edgeopt.steps.tflite.families.types import bits, narrowed, ordered
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor
@@ -71,12 +71,9 @@ def _towards_zero(net: Lowering, quotient: Tensor, rest: Tensor, x: Tensor, y: T
     def is_negative(tensor: Tensor) -> Tensor:
         return computed(net, "LESS", tensor, 0)
 
-    def size(tensor: Tensor) -> Tensor:
-        return computed(net, "MAXIMUM", tensor, computed(net, "NEG", tensor))
-
     is_alike = computed(net, "EQUAL", is_negative(rest), is_negative(y))
     step = computed(net, "SUB", computed(net, "MUL", net.cast(is_alike, "int64"), 2), 1)
-    is_too_large = computed(net, "GREATER_EQUAL", size(rest), size(y))
+    is_too_large = computed(net, "GREATER_EQUAL", size(net, rest), size(net, y))
     quotient = computed(net, "ADD", quotient, computed(net, "MUL", step, net.cast(is_too_large, "int64")))
     rest = computed(net, "SUB", x, computed(net, "MUL", quotient, y))
     is_alike = computed(net, "EQUAL", is_negative(rest), is_negative(y))

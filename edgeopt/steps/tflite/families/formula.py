@@ -75,6 +75,11 @@ def _fewer_axes(net: Lowering, tensors: list[Tensor], shape: tuple[int, ...]) ->
     return [net.reshape(each, merged(own)) for each, own in zip(tensors, full, strict=True)]
 
 
+def size(net: Lowering, x: Tensor) -> Tensor:
+    """|x|: ABS of float32 alone is in LiteRT's reference set."""
+    return computed(net, "ABS", x) if x.dtype == "float32" else computed(net, "MAXIMUM", x, computed(net, "NEG", x))
+
+
 def selected(net: Lowering, condition: Tensor, yes: Tensor | float, no: Tensor | float) -> Tensor:
     """`yes` where `condition` holds, else `no`; at least one of both is a tensor."""
     first = next(each for each in (yes, no) if isinstance(each, Tensor))

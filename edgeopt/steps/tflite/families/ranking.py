@@ -32,7 +32,7 @@ def place_of_extreme(node: Node, net: Lowering) -> None:
     place = view.axis_in_memory(axis)
     how = reduction_of(view, (axis,), keeps=bool(node.attribute("keepdims", 1)))
     tensor = _comparable(net, view, extreme, place)
-    if tensor.dtype == "bool":
+    if view.tensor.dtype in _LONG:
         kind, table = _KINDS["ArgMax"][:2]
     is_last = bool(node.attribute("select_last_index", 0))
     if is_last:
@@ -47,7 +47,7 @@ def place_of_extreme(node: Node, net: Lowering) -> None:
 
 
 def _comparable(net: Lowering, view: View, extreme: str, place: int) -> Tensor:
-    """A tensor that ARG_MAX or ARG_MIN ranks; for long integers whether each is the extreme, as a truth value."""
+    """A tensor that ARG_MAX or ARG_MIN ranks; for long integers 1 where each is the extreme, for ARG_MAX."""
     tensor = view.tensor
     if tensor.dtype not in _LONG:
         return net.cast(tensor, type_for(tensor.dtype, NATIVE["ARG_MAX"]))
@@ -55,7 +55,7 @@ def _comparable(net: Lowering, view: View, extreme: str, place: int) -> Tensor:
     kept = tuple(1 if axis == place else length for axis, length in enumerate(tensor.shape))
     along = net.new_constant(np.array([place], np.int32), name="axis")
     value = net.add(extreme, (wide, along), kept, options=options("ReducerOptions", keepDims=True))
-    return computed(net, "EQUAL", wide, value)
+    return net.cast(computed(net, "EQUAL", wide, value), "int32")
 
 
 def reversed_along(net: Lowering, tensor: Tensor, axis: int) -> Tensor:

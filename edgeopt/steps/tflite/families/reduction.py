@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.double import DOUBLE, double_sum
-from edgeopt.steps.tflite.families.formula import MOST_AXES, computed
+from edgeopt.steps.tflite.families.formula import MOST_AXES, computed, selected, size
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
@@ -158,9 +158,17 @@ def _direct(node: Node, net: Lowering, tensor: Tensor, how: Reduction, wanted: Q
         return reduced(net, of_truth, tensor, how, keeps=False)
     if node.operator in ("ReduceMax", "ReduceMin"):
         (wide,) = ordered(net, [tensor], kind)
-        return unordered(net, reduced(net, kind, wide, how, keeps=False), tensor.dtype)
+        made = unordered(net, reduced(net, kind, wide, how, keeps=False), tensor.dtype)
+        return _with_infinite(net, made, tensor, how, kind) if node.input(0) in net.infinite else made
     (wide,) = widened(net, [tensor], kind, is_modular=kind != "MEAN")
     return narrowed(net, reduced(net, kind, wide, how, keeps=False), tensor.dtype)
+
+
+def _with_infinite(net: Lowering, made: Tensor, tensor: Tensor, how: Reduction, kind: str) -> Tensor:
+    """An extreme that is infinite where all values are: the reference kernel begins at the furthest finite number."""
+    end = -np.inf if kind == "REDUCE_MAX" else np.inf
+    is_end = reduced(net, "REDUCE_ALL", computed(net, "EQUAL", tensor, end), how, keeps=False)
+    return selected(net, is_end, end, made)
 
 
 def _of_nothing(node: Node, net: Lowering, dtype: str, shape: Shape) -> Tensor:
@@ -185,11 +193,7 @@ def _square_sum(net: Lowering, x: Tensor, how: Reduction) -> Tensor:
 
 def _l1(net: Lowering, x: Tensor, how: Reduction) -> Tensor:
     (wide,) = widened(net, [x], "MAXIMUM", "NEG", "SUM")
-    if wide.dtype == "int64":
-        size = computed(net, "MAXIMUM", wide, computed(net, "NEG", wide))
-    else:
-        size = computed(net, "ABS", wide)
-    return narrowed(net, reduced(net, "SUM", size, how), x.dtype)
+    return narrowed(net, reduced(net, "SUM", size(net, wide), how), x.dtype)
 
 
 def _l2(net: Lowering, x: Tensor, how: Reduction) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.formula import computed, log1p, selected
+from edgeopt.steps.tflite.families.formula import computed, log1p, selected, size
 from edgeopt.steps.tflite.families.types import bits, narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor
@@ -36,10 +36,9 @@ def absolute(node: Node, net: Lowering) -> None:
     """Abs: ABS; the larger of x and -x where that lacks the type."""
     view = net.numbers(net.view(node.input(0)))
     made = view.tensor
-    if made.dtype == "int64":
-        made = computed(net, "MAXIMUM", made, computed(net, "NEG", made))
-    elif not made.dtype.startswith("uint"):
-        made = narrowed(net, computed(net, "ABS", *widened(net, [made], "ABS")), made.dtype)
+    if not made.dtype.startswith("uint"):
+        (wide,) = widened(net, [made], "MAXIMUM", "NEG")
+        made = narrowed(net, size(net, wide), made.dtype)
     net.bind_view(node.output(0), replace(view, tensor=made))
 
 
@@ -74,10 +73,10 @@ def _ceil(net: Lowering, x: Tensor) -> Tensor:
 
 def _round(net: Lowering, x: Tensor) -> Tensor:
     """To the nearest, halves to the even: what the addition of 2**23, which leaves no fraction, does by itself."""
-    size = computed(net, "ABS", x)
-    whole = computed(net, "SUB", computed(net, "ADD", size, _WHOLE), _WHOLE)
+    magnitude = computed(net, "ABS", x)
+    whole = computed(net, "SUB", computed(net, "ADD", magnitude, _WHOLE), _WHOLE)
     return computed(
-        net, "MUL", selected(net, computed(net, "LESS", size, _WHOLE), whole, size), computed(net, "SIGN", x)
+        net, "MUL", selected(net, computed(net, "LESS", magnitude, _WHOLE), whole, magnitude), computed(net, "SIGN", x)
     )
 
 
@@ -124,11 +123,11 @@ def _sinh(net: Lowering, x: Tensor) -> Tensor:
 
 def _asinh(net: Lowering, x: Tensor) -> Tensor:
     """sign(x) log1p(a + a * a / (1 + sqrt(1 + a**2))) with a = |x|; that factor is 1 for a large a."""
-    size = computed(net, "ABS", x)
-    limited = computed(net, "MINIMUM", size, 1e18)
+    magnitude = computed(net, "ABS", x)
+    limited = computed(net, "MINIMUM", magnitude, 1e18)
     root = computed(net, "SQRT", computed(net, "ADD", computed(net, "MUL", limited, limited), 1.0))
     factor = computed(net, "DIV", limited, computed(net, "ADD", root, 1.0))
-    value = log1p(net, computed(net, "ADD", size, computed(net, "MUL", size, factor)))
+    value = log1p(net, computed(net, "ADD", magnitude, computed(net, "MUL", magnitude, factor)))
     return computed(net, "MUL", computed(net, "SIGN", x), value)
 
 
@@ -141,8 +140,8 @@ def _acosh(net: Lowering, x: Tensor) -> Tensor:
 
 def _atanh(net: Lowering, x: Tensor) -> Tensor:
     """sign(x) log1p(2 a / (1 - a)) / 2 with a = |x|."""
-    size = computed(net, "ABS", x)
-    ratio = computed(net, "DIV", computed(net, "MUL", size, 2.0), computed(net, "SUB", 1.0, size))
+    magnitude = computed(net, "ABS", x)
+    ratio = computed(net, "DIV", computed(net, "MUL", magnitude, 2.0), computed(net, "SUB", 1.0, magnitude))
     return computed(net, "MUL", computed(net, "MUL", log1p(net, ratio), 0.5), computed(net, "SIGN", x))
 
 
