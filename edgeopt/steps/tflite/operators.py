@@ -127,7 +127,7 @@ OPERATORS: dict[str, Operator] = {
     "Gather": Operator(writer="gathering:gather", becomes="GATHER, SLICE", is_integer=True),
     "GatherElements": Operator(writer="gathering:gather_elements", becomes="GATHER", is_integer=True),
     "GatherND": Operator(writer="gathering:gather_nd", becomes="GATHER_ND", is_integer=True),
-    "Gelu": Operator(writer="activation:direct", becomes="GELU"),
+    "Gelu": Operator(writer="activation:direct", becomes="GELU", is_integer=True),
     "Gemm": Operator(writer="matrix:gemm", becomes="FULLY_CONNECTED", is_integer=True),
     "GlobalAveragePool": Operator(writer="pooling:global_average_pool", becomes="MEAN", is_integer=True),
     "GlobalLpPool": Operator(writer="pooling:global_lp_pool", becomes="ABS, POW, SUM"),

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed, log1p, selected
+from edgeopt.steps.tflite.families.integer import is_int8
 from edgeopt.steps.tflite.families.patterns import hard_swish_behind, mish, mish_behind
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered
 from edgeopt.steps.tflite.lowering import Lowering
@@ -25,6 +25,7 @@ _REAL: Final = frozenset({"float32"})
 _RULES: Final[dict[str, Quantization | None]] = {
     "LOGISTIC": Quantization(scales=(1 / 256,), zero_points=(-128,)),
     "TANH": Quantization(scales=(1 / 128,), zero_points=(0,)),
+    "GELU": None,
     "HARD_SWISH": None,
     "LEAKY_RELU": None,
     "RELU": None,

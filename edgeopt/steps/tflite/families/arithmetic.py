@@ -11,22 +11,15 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.division import quotient, remainder
 from edgeopt.steps.tflite.families.formula import computed, selected, size
-from edgeopt.steps.tflite.families.integer import requantized
+from edgeopt.steps.tflite.families.integer import is_int8, requantized
 from edgeopt.steps.tflite.families.patterns import fused
 from edgeopt.steps.tflite.families.types import narrowed, ordered, unordered, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Tensor
 from edgeopt.steps.tflite.source import Node
-from edgeopt.steps.tflite.view import View
 
 _KINDS: Final = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Sum": "ADD", "Mean": "ADD"}
 _EXTREMES: Final = {"Max": "MAXIMUM", "Min": "MINIMUM"}
-
-
-def is_int8(view: View) -> bool:
-    """Whether a value is real numbers that int8 integers stand for, with one scale."""
-    quantization = view.tensor.quantization
-    return view.is_quantized and view.tensor.dtype == "int8" and quantization is not None and quantization.is_per_tensor
 
 
 def add_sub_mul(node: Node, net: Lowering) -> None:

@@ -19,6 +19,12 @@ _LARGEST = 127
 _INT32 = np.iinfo(np.int32)
 
 
+def is_int8(view: View) -> bool:
+    """Whether a value is real numbers that int8 integers stand for, with one scale."""
+    quantization = view.tensor.quantization
+    return view.is_quantized and view.tensor.dtype == "int8" and quantization is not None and quantization.is_per_tensor
+
+
 def are_integer_weights(view: View) -> bool:
     """Whether a constant can be the weights of an int8 kernel: int8 and symmetric."""
     tensor = view.tensor

@@ -8,10 +8,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.integer import (
+    are_integer_weights,
+    integer_bias,
+    is_int8,
+    kernel_weights,
+    stored_weights,
+)
 from edgeopt.steps.tflite.families.product import exact_product, product
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.formula import computed
+from edgeopt.steps.tflite.families.integer import is_int8
 from edgeopt.steps.tflite.families.types import type_for
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options

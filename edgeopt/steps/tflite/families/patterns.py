@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.families.formula import computed
+from edgeopt.steps.tflite.families.integer import is_int8
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -35,9 +36,11 @@ def mish_behind(node: Node, net: Lowering) -> bool:
     """Write x tanh(Softplus(x)), whose first part `node` is, as one formula; whether it did."""
     tanh = _next(node, net, "Tanh")
     product = _next(tanh, net, "Mul")
-    if tanh is None or product is None or node.input(0) not in product.inputs or not _is_real(node.input(0), net):
+    if tanh is None or product is None or node.input(0) not in product.inputs:
         return False
-    view = net.view(node.input(0))
+    view = net.numbers(net.view(node.input(0)))
+    if view.tensor.dtype != "float32":
+        return False
     made = mish(net, view.tensor)
     _bind([node, tanh, product], net, replace(view, tensor=made))
     return True
@@ -101,20 +104,19 @@ def _hard_swish(node: Node, net: Lowering) -> bool:
 
 
 def _write(kind: str, data: str, nodes: list[Node], net: Lowering) -> bool:
-    """One operator in place of `nodes`, the first of which is being written; whether it could be."""
-    if not _is_real(data, net):
-        return False
+    """One operator in place of `nodes`, the first of which is being written; whether it could be.
+
+    It stays in int8 where its input is and what it gives is quantized.
+    """
     view = net.view(data)
+    wanted = net.wanted(nodes[-1].output(0)) if is_int8(view) else None
+    view = view if wanted is not None else net.numbers(view)
+    if wanted is None and view.tensor.dtype != "float32":
+        return False
     given = options("GeluOptions", approximate=False) if kind == "GELU" else None
-    made = net.add(kind, (view.tensor,), view.tensor.shape, options=given, name=nodes[-1].output(0))
+    made = computed(net, kind, view.tensor, options=given, quantization=wanted)
     _bind(nodes, net, replace(view, tensor=made))
     return True
-
-
-def _is_real(name: str, net: Lowering) -> bool:
-    """Whether a value is held as real numbers, not as integers that stand for them."""
-    view = net.view(name)
-    return view.tensor.dtype == "float32" and not view.is_quantized
 
 
 def _bind(nodes: list[Node], net: Lowering, view: View) -> None:

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.double import DOUBLE, double_sum
 from edgeopt.steps.tflite.families.formula import MOST_AXES, computed, selected, size
+from edgeopt.steps.tflite.families.integer import is_int8
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options

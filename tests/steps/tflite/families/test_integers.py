@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from edgeopt.steps.tflite.flatbuffer import model_bytes
-from tests.steps.tflite.running import REFERENCE, XNNPACK, kinds_of, lowered_model, run_onnx, run_tflite
+from tests.steps.tflite.running import REFERENCE, XNNPACK, kinds_of, lowered_model, parsed, run_onnx, run_tflite
 
 SHAPE = (2, 3, 4, 4)
 SCALE, POINT = 0.05, 3
@@ -72,6 +72,7 @@ OPERATORS: list[tuple[str, int, str, tuple[float, int], str, dict[str, Any], int
     ("Relu", 1, "RELU", (0.025, -128), "", {}, 1),
     ("LeakyRelu", 1, "LEAKY_RELU", (0.05, 3), "", {"alpha": 0.1}, 1),
     ("PRelu", 2, "PRELU", (0.1, 0), "", {}, 1),
+    ("HardSwish", 1, "HARD_SWISH", (0.04, -110), "", {}, 2),
     ("Sigmoid", 1, "LOGISTIC", (1 / 256, -128), "", {}, 1),
     ("Sigmoid", 1, "LOGISTIC", (0.01, -128), "", {}, 1),
     ("Tanh", 1, "TANH", (1 / 128, 0), "", {}, 1),
@@ -121,6 +122,39 @@ def test_a_sum_of_int8_is_done_in_real_numbers_since_the_reference_kernel_is_wro
     for kernels in (XNNPACK, REFERENCE):
         (given,) = run_tflite(model_bytes(result.net), feeds, kernels).values()
         np.testing.assert_allclose(given, expected, rtol=0, atol=0.4001)
+
+
+def test_gelu_written_with_erf_stays_in_integers() -> None:
+    model = parsed(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[2, 64] x) => (float[2, 64] y) {
+          s = Constant <value_float = 0.04> ()
+          t = Constant <value_float = 0.03> ()
+          p = Constant <value = int8 {3}> ()
+          q = Constant <value = int8 {-100}> ()
+          r = Constant <value_float = 1.4142135> ()
+          one = Constant <value_float = 1.0> ()
+          half = Constant <value_float = 0.5> ()
+          i = QuantizeLinear(x, s, p)
+          d = DequantizeLinear(i, s, p)
+          a = Div(d, r)
+          b = Erf(a)
+          c = Add(b, one)
+          e = Mul(d, c)
+          f = Mul(e, half)
+          o = QuantizeLinear(f, t, q)
+          y = DequantizeLinear(o, t, q)
+        }"""
+    )
+    feeds = {"x": np.linspace(-5, 5, 128, dtype=np.float32).reshape(2, 64)}
+
+    result = lowered_model(model)
+
+    assert kinds_of(result) == ["QUANTIZE", "GELU", "DEQUANTIZE"]
+    (expected,) = run_onnx(model, feeds).values()
+    for kernels in (XNNPACK, REFERENCE):
+        (given,) = run_tflite(model_bytes(result.net), feeds, kernels).values()
+        np.testing.assert_allclose(given, expected, rtol=0, atol=0.0301)
 
 
 def test_a_choice_between_values_of_one_scale_stays_in_integers() -> None:
