@@ -60,3 +60,16 @@ def test_types_that_spoke_of_free_axes_are_forgotten(model: onnx.ModelProto) -> 
         [1, 3, 8, 8],
         [1, 4],
     ]
+
+
+def test_an_axis_of_no_elements_is_free_unless_its_length_is_told() -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[2, 0, 3] x) => (float[2, 1, 3] y) { y = ReduceMax <axes = [1]> (x) }"""
+    )
+
+    with pytest.raises(Unsupported):
+        with_fixed_shapes(model, {})
+    with_fixed_shapes(model, {"x": (2, 0, 3)})
+
+    assert [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim] == [2, 0, 3]

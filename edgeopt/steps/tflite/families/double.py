@@ -52,10 +52,10 @@ def double_sum(net: Lowering, tensor: Tensor, axes: Sequence[int]) -> Tensor:
         while tensor.shape[axis] > 1:
             count = tensor.shape[axis]
             half = count // 2
-            left, right = _part(net, tensor, axis, 0, half), _part(net, tensor, axis, half, half)
+            left, right = double_part(net, tensor, axis, 0, half), double_part(net, tensor, axis, half, half)
             made = double(net, "ADD", [left, right])
             if count % 2:
-                made = _first_mended(net, made, _part(net, tensor, axis, count - 1, 1), axis)
+                made = _first_mended(net, made, double_part(net, tensor, axis, count - 1, 1), axis)
             tensor = made
     return tensor
 
@@ -69,7 +69,8 @@ def _first_mended(net: Lowering, tensor: Tensor, last: Tensor, axis: int) -> Ten
     return double(net, "ADD", [tensor, double(net, "MUL", [last, is_first])])
 
 
-def _part(net: Lowering, tensor: Tensor, axis: int, start: int, count: int) -> Tensor:
+def double_part(net: Lowering, tensor: Tensor, axis: int, start: int, count: int) -> Tensor:
+    """`count` indices of a memory axis, from `start` on."""
     begin, size = [0] * len(tensor.shape), list(tensor.shape)
     begin[axis], size[axis] = start, count
     return net.add(

@@ -11,6 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from edgeopt.steps.tflite.families.double import DOUBLE
+from edgeopt.steps.tflite.families.double_functions import double_exp, double_log
 from edgeopt.steps.tflite.families.formula import computed, log1p, selected, size
 from edgeopt.steps.tflite.families.types import bits, narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Lowering
@@ -19,6 +21,7 @@ from edgeopt.steps.tflite.source import Node
 
 Function = Callable[[Lowering, Tensor], Tensor]
 _DIRECT: Final = {"Exp": "EXP", "Log": "LOG", "Sqrt": "SQRT", "Floor": "FLOOR", "Sin": "SIN", "Cos": "COS"}
+_OF_DOUBLE: Final[dict[str, Function]] = {"Exp": double_exp, "Log": double_log}
 # From this size on a float32 has no fraction.
 _WHOLE: Final = float(1 << 23)
 
@@ -26,6 +29,9 @@ _WHOLE: Final = float(1 << 23)
 def unary(node: Node, net: Lowering) -> None:
     """A function of real numbers, in whatever order they lie."""
     view = net.numbers(net.view(node.input(0)))
+    if view.tensor.dtype == DOUBLE and node.operator in _OF_DOUBLE:
+        net.bind_view(node.output(0), replace(view, tensor=_OF_DOUBLE[node.operator](net, view.tensor)))
+        return
     type_for(view.tensor.dtype, frozenset({"float32"}))
     function = _FUNCTIONS.get(node.operator)
     made = function(net, view.tensor) if function else computed(net, _DIRECT[node.operator], view.tensor)

@@ -146,6 +146,22 @@ def test_keys_of_attention_are_turned_by_the_product_itself() -> None:
     assert product.inputs[1].shape == (1, 2, 6, 4)
 
 
+def test_heads_of_attention_are_joined_by_one_transposition() -> None:
+    model = parsed(
+        f"""{HEADER} g (float[1, 2, 6, 6] p, float[1, 2, 6, 4] v) => (float[6, 3] y) <int64[2] s = {{6, 8}}> {{
+          {_constants(w=(8, 3))}
+          a = MatMul(p, v)
+          b = Transpose <perm = [0, 2, 1, 3]> (a)
+          c = Reshape(b, s)
+          y = MatMul(c, w)
+        }}"""
+    )
+
+    kinds = kinds_of(assert_same(model, {"p": _real(1, 2, 6, 6), "v": _real(1, 2, 6, 4)}))
+
+    assert kinds == ["BATCH_MATMUL", "TRANSPOSE", "RESHAPE", "FULLY_CONNECTED"]
+
+
 def test_reshapes_around_a_product_vanish() -> None:
     model = parsed(
         f"""{HEADER}

@@ -40,6 +40,16 @@ def test_a_function_is_right_at_its_edges_too(operator: str, x: np.ndarray, func
     assert_gives(operator, {"x": x}, expected, rtol=error)
 
 
+def test_exponentials_and_logarithms_of_double_numbers_are_right_in_double() -> None:
+    x = np.concatenate([[-800.0, -745.0, -700.0, 709.7, 720.0, 0.0, 1e-20], np.linspace(-50, 50, 101)])
+    with np.errstate(over="ignore"):
+        assert_gives("Exp", {"x": x}, np.exp(x), rtol=2e-15)
+
+    x = np.concatenate([[1e-300, 1e300, 1.0, 1 + 1e-9, 0.0, 5e-200], np.linspace(0.01, 40, 100)])
+    with np.errstate(divide="ignore"):
+        assert_gives("Log", {"x": x}, np.log(x), rtol=2e-15)
+
+
 def test_halves_are_rounded_to_the_even_number() -> None:
     x = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 8388607.5, 4194304.5, 1e20, -1e20], np.float32)
 
