@@ -19,6 +19,7 @@ STORED_AS: Mapping[str, str] = {"float16": "float32", "bfloat16": "float32"}
 _NATIVE = frozenset(
     ("float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float64")
 )
+_RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 # A fused activation, per operator: (lowest, highest) value that it lets through.
 _BOUNDS: Mapping[tuple[float | None, float | None], str] = {
     (0.0, None): "RELU",
@@ -35,11 +36,13 @@ class Ending:
         activation: Name in the schema's ActivationFunctionType.
         quantization: What the result is quantized with; None where it stays float.
         absorbed: Nodes that are done with it.
+        passed: Nodes between that only reshape, and are written as ever.
     """
 
     activation: str = "NONE"
     quantization: Quantization | None = None
     absorbed: tuple[Node, ...] = ()
+    passed: tuple[Node, ...] = ()
 
 
 class Lowering:
@@ -67,6 +70,7 @@ class Lowering:
         self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
+        self._sources: dict[Tensor, Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
         self._absorbed: set[Node] = set()
         for name in source.inputs:
@@ -189,18 +193,21 @@ class Lowering:
         """`view` as the value of another shape, with as much of its order kept as can be."""
         view = self.unflattened(view)
         how: Regrouping = regrouping(view, shape)
-        before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
-        tensor = self.laid(view, before)
-        return replace(view, tensor=self.reshape(tensor, permuted(shape, how.after)), axes=how.after)
+        if is_same_order(view.axes, how.before, view.shape):
+            return replace(view, tensor=self.reshape(view.tensor, permuted(shape, how.after)), axes=how.after)
+        # Where it must be transposed anyway, ONNX's order is what most readers of a reshaped value want.
+        tensor = self.reshape(self.laid(view), shape)
+        return replace(view, tensor=tensor, axes=tuple(range(len(shape))))
 
     def reshape(self, tensor: Tensor, shape: Shape) -> Tensor:
-        """`tensor` with other lengths of its memory axes and the same order of elements."""
+        """`tensor` with other lengths of its memory axes and the same order of elements: one RESHAPE, or none."""
+        tensor = self.unreshaped(tensor)
         if tensor.shape == shape:
             return tensor
         if tensor.data is not None:
             return self.new_constant(tensor.data.reshape(shape), like=tensor)
         lengths = self.new_constant(np.array(shape, np.int32), name="shape")
-        return self.add(
+        made = self.add(
             "RESHAPE",
             (tensor, lengths),
             shape,
@@ -208,6 +215,12 @@ class Lowering:
             quantization=tensor.quantization,
             options=options("ReshapeOptions", newShape=np.array(shape, np.int32)),
         )
+        self._sources[made] = tensor
+        return made
+
+    def unreshaped(self, tensor: Tensor) -> Tensor:
+        """What `tensor` is a reshaped form of; itself where it is none."""
+        return self._sources.get(tensor, tensor)
 
     def new_constant(
         self,
@@ -332,14 +345,24 @@ class Lowering:
             quantized: Whether it can give integers: its inputs are quantized.
         """
         found = Ending()
-        reader = self.source.only_reader(name)
+        passed, reader = self._behind_reshapes(name)
         bounds = self._activation(reader) if reader is not None and activations else ""
         if reader is not None and bounds:
-            found, name = Ending(activation=bounds, absorbed=(reader,)), reader.output(0)
+            found, name = Ending(activation=bounds, absorbed=(reader,), passed=passed), reader.output(0)
         quantization = self.wanted(name) if quantized else None
         if quantized and quantization is None:
             return Ending()
         return replace(found, quantization=quantization)
+
+    def _behind_reshapes(self, name: str) -> tuple[tuple[Node, ...], Node | None]:
+        """(nodes that only reshape the value called `name`, the only reader of what they give)."""
+        passed: list[Node] = []
+        reader = self.source.only_reader(name)
+        while reader is not None and reader.operator in _RESHAPING and not reader.domain and reader.input(0) == name:
+            passed.append(reader)
+            name = reader.output(0)
+            reader = self.source.only_reader(name)
+        return tuple(passed), reader
 
     def warn(self, text: str) -> None:
         """Tell the user something of the conversion, once."""
@@ -349,7 +372,7 @@ class Lowering:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
         if ending.absorbed:
-            self.overtaken.add(self.node.output(0))
+            self.overtaken.update(each.output(0) for each in (self.node, *ending.absorbed[:-1], *ending.passed))
 
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
-from edgeopt.steps.tflite.families.formula import computed, selected
+from edgeopt.steps.tflite.families.formula import computed, log1p, selected
 from edgeopt.steps.tflite.families.patterns import hard_swish_behind, mish, mish_behind
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered
 from edgeopt.steps.tflite.lowering import Lowering
@@ -218,16 +218,10 @@ def _shrink(node: Node, net: Lowering, x: Tensor) -> Tensor:
 
 
 def _softplus(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """max(x, 0) + log(1 + z) with z = e**-|x|, which does not overflow.
-
-    With w = 1 + z rounded, (z - (w - 1)) / w is what the rounding takes from log(1 + z).
-    """
+    """max(x, 0) + log(1 + e**-|x|), which does not overflow."""
     del node
-    z = computed(net, "EXP", computed(net, "NEG", computed(net, "ABS", x)))
-    w = computed(net, "ADD", z, 1.0)
-    lost = computed(net, "DIV", computed(net, "SUB", z, computed(net, "SUB", w, 1.0)), w)
-    logarithm = computed(net, "ADD", computed(net, "LOG", w), lost)
-    return computed(net, "ADD", computed(net, "RELU", x), logarithm)
+    small = computed(net, "EXP", computed(net, "NEG", computed(net, "ABS", x)))
+    return computed(net, "ADD", computed(net, "RELU", x), log1p(net, small))
 
 
 def _softsign(node: Node, net: Lowering, x: Tensor) -> Tensor:
