@@ -79,7 +79,9 @@ OPERATORS: dict[str, Operator] = {
     "GroupNormalization": Operator(writer="normalization:group_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "Identity": Operator(writer="movement:identity", becomes="nothing", is_integer=True),
     "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
-    "LRN": Operator(writer="normalization:local_response_normalization", becomes="LOCAL_RESPONSE_NORMALIZATION"),
+    "LRN": Operator(
+        writer="normalization:local_response_normalization", becomes="SQUARE, PAD, AVERAGE_POOL_2D, POW, DIV"
+    ),
     "LayerNormalization": Operator(writer="normalization:layer_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "LpNormalization": Operator(writer="normalization:lp_normalization", becomes="SUM, SQRT, DIV"),
     "LpPool": Operator(writer="pooling:lp_pool", becomes="SQUARE or POW, AVERAGE_POOL_2D or GATHER and SUM"),
