@@ -43,6 +43,9 @@ def average_pool(node: Node, net: Lowering) -> None:
     view = net.unflattened(net.view(node.input(0)))
     with_padding = bool(node.attribute("count_include_pad", 0))
     window = _window(node, view)
+    if view.is_quantized and window.kernel == view.shape[2:] and set(window.outputs) == {1} and not any(window.before):
+        global_average_pool(node, net)  # an int8 AVERAGE_POOL_2D rounds to the steps of its input, MEAN to its own
+        return
     counts = counts_of(window, with_padding=with_padding)
     size = int(np.prod(window.kernel))
     ignores = window.scheme == "SAME" and np.array_equal(counts, counts_of(window, with_padding=False))
