@@ -110,7 +110,8 @@ def regrouping(view: View, shape: Shape) -> Regrouping:
     """The orders before and after a reshape of `view` to `shape` that keep as much of its order as can be kept.
 
     A reshape falls into groups of neighbouring axes whose product stays the same. Each group must lie together and in
-    logical order; the groups may lie in any order.
+    logical order; the groups may lie in any order. Where one has to be brought together, it comes to lie where its
+    last axis does, whose elements follow each other.
     """
     old = view.shape
     groups = _groups(old, shape)
@@ -118,7 +119,7 @@ def regrouping(view: View, shape: Shape) -> Regrouping:
 
     def place(group: tuple[Axes, Axes]) -> int:
         real = [position[axis] for axis in group[0] if old[axis] != 1]
-        return min(real) if real else min((position[axis] for axis in group[0]), default=-1)
+        return real[-1] if real else min((position[axis] for axis in group[0]), default=-1)
 
     ordered = sorted(groups, key=place)
     return Regrouping(
