@@ -81,21 +81,36 @@ def order_of_most(views: list[View]) -> Axes:
 
 
 def tile(node: Node, net: Lowering) -> None:
-    """Tile: TILE."""
+    """Tile: TILE, or BROADCAST_TO of axes of 1 beside those that repeat for int8, which TILE's oldest kernels lack."""
     view = carried_view(net, node.input(0))
     repeats = [int(each) for each in net.required_constant(1, "repeats")]
-    placed = np.array([repeats[axis] for axis in view.axes], np.int32)
-    if (placed == 1).all():
+    placed = [repeats[axis] for axis in view.axes]
+    tensor = view.tensor
+    shape = tuple(length * times for length, times in zip(tensor.shape, placed, strict=True))
+    if shape == tensor.shape:
         net.bind_view(node.output(0), view)
-        return
-    shape = tuple(int(each) for each in np.array(view.tensor.shape) * placed)
-    if 0 in shape:
-        net.bind_view(node.output(0), replace(view, tensor=net.new_constant(np.zeros(shape, view.tensor.dtype))))
-        return
-    inputs = (view.tensor, net.new_constant(placed, name="repeats"))
-    net.bind_view(
-        node.output(0), replace(view, tensor=carried(net, "TILE", inputs, shape, options=options("TileOptions")))
-    )
+    elif 0 in shape:
+        net.bind_view(node.output(0), replace(view, tensor=net.new_constant(np.zeros(shape, tensor.dtype))))
+    elif tensor.dtype == "int8":
+        net.bind_view(node.output(0), replace(view, tensor=_repeated(net, tensor, placed)))
+    else:
+        inputs = (tensor, net.new_constant(np.array(placed, np.int32), name="repeats"))
+        made = carried(net, "TILE", inputs, shape, options=options("TileOptions"))
+        net.bind_view(node.output(0), replace(view, tensor=made))
+
+
+def _repeated(net: Lowering, tensor: Tensor, repeats: list[int]) -> Tensor:
+    """`tensor` repeated along its axes, by an axis of 1 in front of each that grows."""
+    before: list[int] = []
+    after: list[int] = []
+    for length, times in zip(tensor.shape, repeats, strict=True):
+        if times > 1 and length > 1:
+            before.append(1)
+            after.append(times)
+        before.append(length)
+        after.append(length if length > 1 else times)
+    grown = broadcast(net, net.reshape(tensor, tuple(before)), tuple(after))
+    return net.reshape(grown, tuple(length * times for length, times in zip(tensor.shape, repeats, strict=True)))
 
 
 def expand(node: Node, net: Lowering) -> None:
@@ -107,9 +122,12 @@ def expanded_view(net: Lowering, view: View, shape: Shape) -> View:
     """`view` repeated along its axes of length 1 to `shape`."""
     if view.rank < len(shape):
         view = net.reshaped(view, (*[1] * (len(shape) - view.rank), *view.shape))
-    wanted = permuted(shape, view.axes)
-    if wanted == view.tensor.shape:
-        return view
-    lengths = net.new_constant(np.array(wanted, np.int32), name="shape")
-    made = carried(net, "BROADCAST_TO", (view.tensor, lengths), wanted, options=options("BroadcastToOptions"))
-    return replace(view, tensor=made)
+    return replace(view, tensor=broadcast(net, view.tensor, permuted(shape, view.axes)))
+
+
+def broadcast(net: Lowering, tensor: Tensor, shape: Shape) -> Tensor:
+    """`tensor` repeated along its axes of length 1 to `shape`, in memory order."""
+    if tensor.shape == shape:
+        return tensor
+    lengths = net.new_constant(np.array(shape, np.int32), name="shape")
+    return carried(net, "BROADCAST_TO", (tensor, lengths), shape, options=options("BroadcastToOptions"))
