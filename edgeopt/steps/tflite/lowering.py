@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node, Source, ValueType
-from edgeopt.steps.tflite.view import Axes, Regrouping, Shape, View, is_same_order, permuted, regrouping
+from edgeopt.steps.tflite.view import (
+    Axes,
+    Regrouping,
+    Shape,
+    View,
+    axis_after,
+    collapsed,
+    is_same_order,
+    permuted,
+    regrouping,
+)
 
 # Element types of ONNX that are held in another one, which takes each of their values.
 STORED_AS: Mapping[str, str] = {"float16": "float32", "bfloat16": "float32"}
+_MOST_AXES = 5  # of a TRANSPOSE that is left as it is: XNNPACK has 6, TFLite Micro 5
 _NATIVE = frozenset(
     ("float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float64")
 )
@@ -188,15 +199,20 @@ class Lowering:
         view = self.unflattened(view)
         how: Regrouping = regrouping(view, shape)
         before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
-        tensor = self.laid(view, before)
-        return replace(view, tensor=self.reshape(tensor, permuted(shape, how.after)), axes=how.after)
+        lengths = permuted(shape, how.after)
+        if view.is_quantized and _quantized_as(self.laid(view, before), lengths) is None:
+            view = self.numbers(view)  # its scales run along an axis that is no more
+        return replace(view, tensor=self.reshape(self.laid(view, before), lengths), axes=how.after)
 
     def reshape(self, tensor: Tensor, shape: Shape) -> Tensor:
         """`tensor` with other lengths of its memory axes and the same order of elements."""
         if tensor.shape == shape:
             return tensor
         if tensor.data is not None:
-            return self.new_constant(tensor.data.reshape(shape), like=tensor)
+            quantization = _quantized_as(tensor, shape)
+            return self.new_constant(
+                tensor.data.reshape(shape), name=tensor.name, dtype=tensor.dtype, quantization=quantization
+            )
         lengths = self.new_constant(np.array(shape, np.int32), name="shape")
         return self.add(
             "RESHAPE",
@@ -455,16 +471,18 @@ class Lowering:
         if tensor.data is not None:
             data = np.ascontiguousarray(tensor.data.transpose(order))
             return self.new_constant(data, name=tensor.name, dtype=tensor.dtype, quantization=quantization)
-        permutation = self.new_constant(np.array(order, np.int32), name="permutation")
-        return self.add(
+        lengths, few = (tensor.shape, order) if len(order) <= _MOST_AXES else collapsed(tensor.shape, order)
+        permutation = self.new_constant(np.array(few, np.int32), name="permutation")
+        made = self.add(
             "TRANSPOSE",
-            (tensor, permutation),
-            shape,
+            (self.reshape(tensor, lengths), permutation),
+            permuted(lengths, few),
             dtype=tensor.dtype,
             quantization=quantization,
             options=options("TransposeOptions"),
             name=tensor.name,
         )
+        return self.reshape(made, shape)
 
     def _dequantized(self, tensor: Tensor) -> Tensor:
         if tensor.data is not None:
@@ -494,6 +512,15 @@ class Lowering:
             options=options("QuantizeOptions"),
             name=tensor.name,
         )
+
+
+def _quantized_as(tensor: Tensor, shape: Shape) -> Quantization | None:
+    """What the integers of `tensor` stand for in another shape; None where that cannot be said, or nothing."""
+    quantization = tensor.quantization
+    if quantization is None or quantization.is_per_tensor:
+        return quantization
+    axis = axis_after(tensor.shape, quantization.axis, shape)
+    return None if axis is None else replace(quantization, axis=axis)
 
 
 def _may_be(shape: Shape, told: Shape) -> bool:

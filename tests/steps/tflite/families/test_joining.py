@@ -48,7 +48,8 @@ def test_values_of_many_axes_are_joined_through_three():
 def test_integers_of_two_scales_are_brought_to_that_of_the_result():
     a, b = feed(1, 2, 3, 3) / 10, feed(1, 4, 3, 3, seed=2) / 10
 
-    result = assert_same(parsed(SCALES), {"a": a, "b": b}, tolerance=0.11)  # one step where halves are rounded otherwise
+    # one step where halves are rounded otherwise
+    result = assert_same(parsed(SCALES), {"a": a, "b": b}, tolerance=0.11)
 
     join = next(each for each in result.net.operations if each.kind == "CONCATENATION")
     assert {each.dtype for each in join.inputs} == {"int8"}
