@@ -64,6 +64,7 @@ class Lowering:
         net: What has been built.
         node: The node that is being written.
         views: How each value lies.
+        sequences: Elements of each sequence of tensors, which is one only while the net is built.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
     """
@@ -73,6 +74,7 @@ class Lowering:
         self.net = Net()
         self.node: Node = _NOBODY
         self.views: dict[str, View] = {}
+        self.sequences: dict[str, tuple[View, ...]] = {}
         self.overtaken: set[str] = set()
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
@@ -90,6 +92,8 @@ class Lowering:
             Refused: It is of a type that TFLite has not, or of a length that its data tell.
         """
         if name not in self.views:
+            if name in self.sequences:
+                raise Refused(f"hands on the sequence `{name}`, and TFLite has tensors only")
             if name not in self.source.constants:
                 raise Refused(f"reads `{name}`, which nothing makes")
             self.views[name] = self._constant_view(name)
@@ -103,7 +107,7 @@ class Lowering:
 
     def is_bound(self, name: str) -> bool:
         """Whether the value called `name` has been made, or is constant."""
-        return name in self.views or name in self.source.constants
+        return name in self.views or name in self.source.constants or name in self.sequences
 
     def constant(self, name: str) -> NDArray[Any] | None:
         """Value called `name` as ONNX has it where it is constant, else None; real numbers of a quantized one."""
@@ -133,7 +137,7 @@ class Lowering:
 
     def type_of(self, name: str) -> ValueType:
         """Type of the value called `name`: that of its view, else what inference says."""
-        if self.is_bound(name):
+        if self.is_bound(name) and name not in self.sequences:
             view = self.view(name)
             return ValueType(shape=view.shape, dtype=view.dtype)
         return self.source.types.get(name, ValueType(shape=None, dtype="unknown"))

@@ -72,6 +72,12 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Concat": Operator(writer="joining:concat", becomes="CONCATENATION", is_integer=True),
+    "ConcatFromSequence": Operator(
+        writer="sequences:concat",
+        becomes="CONCATENATION",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
     "ConstantOfShape": Operator(
         writer="shapes:constant_of_shape", becomes="a constant", note="a shape that is computed"
     ),
@@ -136,6 +142,15 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Not": Operator(writer="comparison:logical_not", becomes="LOGICAL_NOT"),
     "OneHot": Operator(writer="ordering:one_hot", becomes="ONE_HOT", note="a depth that is computed"),
+    "Optional": Operator(
+        writer="sequences:optional", becomes="nothing", note="values that are absent", is_integer=True
+    ),
+    "OptionalGetElement": Operator(
+        writer="sequences:optional", becomes="nothing", note="values that are absent", is_integer=True
+    ),
+    "OptionalHasElement": Operator(
+        writer="sequences:has_element", becomes="a constant", note="inputs that may be absent"
+    ),
     "Or": Operator(writer="comparison:logic", becomes="LOGICAL_OR"),
     "Pow": Operator(writer="power:power", becomes="MUL, SQRT, POW"),
     "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
@@ -170,6 +185,40 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Selu": Operator(writer="activation:formula", becomes="RELU, EXP"),
+    "SequenceAt": Operator(
+        writer="sequences:at",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceConstruct": Operator(
+        writer="sequences:construct",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceEmpty": Operator(
+        writer="sequences:construct",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+    ),
+    "SequenceErase": Operator(
+        writer="sequences:erase",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceInsert": Operator(
+        writer="sequences:insert",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceLength": Operator(
+        writer="sequences:length",
+        becomes="a constant",
+        note="computed positions; sequences as inputs or outputs",
+    ),
     "Shape": Operator(writer="shapes:shape_of", becomes="a constant"),
     "Shrink": Operator(writer="activation:formula", becomes="SELECT_V2"),
     "Sigmoid": Operator(writer="activation:direct", becomes="LOGISTIC", is_integer=True),
@@ -188,6 +237,12 @@ OPERATORS: dict[str, Operator] = {
     "Softsign": Operator(writer="activation:formula", becomes="ABS, DIV"),
     "Split": Operator(
         writer="slicing:split", becomes="SPLIT, SLICE", note="lengths that are computed", is_integer=True
+    ),
+    "SplitToSequence": Operator(
+        writer="sequences:split",
+        becomes="SLICE",
+        note="computed lengths; sequences as outputs",
+        is_integer=True,
     ),
     "Sqrt": Operator(writer="unary:unary", becomes="SQRT"),
     "Squeeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),

@@ -18,18 +18,22 @@ _MOST_AXES = 5  # of CONCATENATION: XNNPACK takes over up to 6 and fails at more
 
 def concat(node: Node, net: Lowering) -> None:
     """Concat: CONCATENATION, in the order in which most of its inputs lie; in int8 with one scale for all."""
-    views = _of_one_scale(net, [carried_view(net, name) for name in node.inputs], net.wanted(node.output(0)))
+    views = [carried_view(net, name) for name in node.inputs]
     axis = int(node.attribute("axis", 0)) % views[0].rank
+    net.bind_view(node.output(0), joined_views(net, views, axis, net.wanted(node.output(0))))
+
+
+def joined_views(net: Lowering, views: list[View], axis: int, wanted: Quantization | None) -> View:
+    """`views` one behind the other along axis `axis`, in the steps `wanted` where all of them are integers."""
+    views = _of_one_scale(net, views, wanted)
     length = sum(view.shape[axis] for view in views)
     views = [view for view in views if view.tensor.elements] or views[:1]
     if len(views) == 1:
-        net.bind_view(node.output(0), views[0])
-        return
+        return views[0]
     axes = order_of_most(views)
     tensors = [net.laid(view, axes) for view in views]
     shape = permuted((*views[0].shape[:axis], length, *views[0].shape[axis + 1 :]), axes)
-    made = joined(net, tensors, axes.index(axis), shape)
-    net.bind_view(node.output(0), replace(views[0], tensor=made, axes=axes))
+    return replace(views[0], tensor=joined(net, tensors, axes.index(axis), shape), axes=axes)
 
 
 def joined(net: Lowering, tensors: list[Tensor], place: int, shape: Shape) -> Tensor:
