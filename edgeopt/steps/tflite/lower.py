@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgeopt.steps.tflite.beyond import refusal_of
@@ -26,10 +26,12 @@ class Lowered:
     Attributes:
         net: The TFLite graph.
         views: View per name of a value, but those that a fused activation overtook.
+        warnings: What the user should know.
     """
 
     net: Net
     views: dict[str, View] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
@@ -53,7 +55,13 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
     if refusals:
         raise refused_together(refusals, where=where)
     net.net.drop_dead()
-    return Lowered(net=net.net, views={name: view for name, view in net.views.items() if name not in net.overtaken})
+    renamed = net.net.name_boundary()
+    views = {
+        name: replace(view, tensor=renamed.get(view.tensor, view.tensor))
+        for name, view in net.views.items()
+        if name not in net.overtaken
+    }
+    return Lowered(net=net.net, views=views, warnings=tuple(net.warnings))
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

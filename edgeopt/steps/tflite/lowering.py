@@ -67,6 +67,7 @@ class Lowering:
         sequences: Elements of each sequence of tensors, which is one only while the net is built.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
+        warnings: What the user should know, each once.
     """
 
     def __init__(self, source: Source) -> None:
@@ -76,6 +77,7 @@ class Lowering:
         self.views: dict[str, View] = {}
         self.sequences: dict[str, tuple[View, ...]] = {}
         self.overtaken: set[str] = set()
+        self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -359,6 +361,10 @@ class Lowering:
             return Ending()
         return replace(found, quantization=quantization)
 
+    def warn(self, text: str) -> None:
+        """Tell the user something of the conversion, once."""
+        self.warnings[text] = None
+
     def absorb(self, ending: Ending) -> None:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
@@ -369,13 +375,24 @@ class Lowering:
         """Whether the operation of an earlier node does what `node` does."""
         return node in self._absorbed
 
+    def is_end(self, name: str) -> bool:
+        """Whether the value called `name` is an output that nothing else reads.
+
+        An activation there whose int8 kernel has a scale of its own ends a model of integers in integers.
+        """
+        return name in self.source.outputs and not self.source.readers.get(name)
+
     def wanted(self, name: str) -> Quantization | None:
-        """What all readers of the value called `name` quantize it with, alike; None where one takes it as it is."""
+        """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
+
+        None where a reader takes it as it is and nothing is noted.
+        """
         readers = self.source.readers.get(name, ())
-        if not readers or name in self.source.outputs:
-            return None
         found = {self._quantization_of(reader) if reader.input(0) == name else None for reader in readers}
-        return found.pop() if len(found) == 1 else None
+        if len(found) == 1 and None not in found and name not in self.source.outputs:
+            return found.pop()
+        noted = self.source.ranges.get(name)
+        return None if noted is None else spanning(*noted)
 
     def _quantization_of(self, node: Node) -> Quantization | None:
         if node.operator != "QuantizeLinear" or self.dtype(node.output(0)) not in ("int8", "uint8"):
@@ -580,6 +597,18 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
         zero_points=tuple(int(each) for each in points),
         axis=axis,
     )
+
+
+def spanning(low: float, high: float) -> Quantization:
+    """Steps of int8 that span [low, high], widened to hold zero exactly.
+
+    scale = (high - low) / 255; zero point = round(-128 - low / scale), as `edgeopt quantize` has it.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = float(np.float32((high - low) / 255))
+    if scale < float(np.finfo(np.float32).tiny):
+        return Quantization(scales=(1.0,), zero_points=(-128,))
+    return Quantization(scales=(scale,), zero_points=(int(np.clip(round(-128 - low / scale), -128, 127)),))
 
 
 _NOBODY = Node(name="", operator="", domain="", inputs=(), outputs=())

@@ -10,11 +10,13 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
 from edgeopt.steps.tflite.expand import expanded
+from edgeopt.steps.tflite.qoperators import without_qoperators
 
 if TYPE_CHECKING:
     import onnx
 
 Shapes = Mapping[str, tuple[int, ...]]
+_INLINED = "_inlfunc_"  # how ONNX Runtime calls values from the body of a function
 _FIX_HINT = "give its shape: `--input {name}={shape}`"
 
 
@@ -77,7 +79,11 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
     Raises:
         InputError: ONNX Runtime does not take the model.
     """
+    model = without_qoperators(model)
     model = folded(model, where=where, keeps_quantization=True)
+    if any(name.startswith(_INLINED) for node in model.graph.node for name in node.output):
+        # ONNX Runtime writes out the bodies of functions after it has folded constants
+        model = folded(model, where=where, keeps_quantization=True)
     merge_padding(model.graph)
     result = simplified(model, where=where)
     return expanded(result.model), result.warnings

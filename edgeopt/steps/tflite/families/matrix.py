@@ -8,16 +8,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias
-from edgeopt.steps.tflite.families.product import integer_product, product
+from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.product import exact_product, product
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, View
 
+# Attribute of a MatMul whose weights are integers: its input is rounded to int8 while the model runs (dynamic.py).
+DYNAMIC: Final = "edgeopt_dynamic"
 _REAL: Final = frozenset({"float32"})
 
 
@@ -93,7 +96,7 @@ def _any_product(net: Lowering, first: View, second: View) -> View:
     """The product of real numbers or of integers, which is exact."""
     first, second = net.numbers(first), net.numbers(second)
     if first.tensor.dtype != "float32":
-        return integer_product(net, first, second)
+        return exact_product(net, first, second)
     made = product(net, first, second, None)
     assert made is not None
     return made
@@ -111,7 +114,7 @@ def _with_sum(node: Node, net: Lowering, count: int) -> tuple[tuple[Node, ...], 
 
 
 def _fully_connected(layer: _Layer, net: Lowering) -> None:
-    rows, weights, order = _in_any_order(net, layer.rows, layer.weights)
+    rows, weights, order = _in_any_order(net, layer.rows, kernel_weights(net, layer.weights))
     layer = replace(layer, rows=rows, weights=weights)
     if layer.alpha != 1.0 or layer.beta != 1.0 or not _write_integer(layer, net, order):
         _write_real(layer, net, order)
@@ -119,7 +122,7 @@ def _fully_connected(layer: _Layer, net: Lowering) -> None:
 
 def _write_integer(layer: _Layer, net: Lowering, order: Axes) -> bool:
     """Write a product of int8; whether it is one."""
-    if not (layer.rows.is_quantized and are_integer_weights(layer.weights)):
+    if not (is_int8(layer.rows) and are_integer_weights(layer.weights)):
         return False
     ending = net.ending(layer.nodes[-1].output(0))
     if ending.quantization is None:
@@ -135,10 +138,7 @@ def _write_integer(layer: _Layer, net: Lowering, order: Axes) -> bool:
 def _write_real(layer: _Layer, net: Lowering, order: Axes) -> None:
     rows = net.numbers(layer.rows)
     type_for(rows.tensor.dtype, _REAL)
-    filters = net.tensor(layer.weights, (0, 1))
-    if layer.alpha != 1.0:
-        assert filters.data is not None
-        filters = net.new_constant(filters.data * np.float32(layer.alpha), name=filters.name)
+    filters = _float_filters(layer, net)
     bias = _bias(net, layer)
     if bias is not None:
         ending = net.ending(layer.nodes[-1].output(0), quantized=False)
@@ -148,6 +148,21 @@ def _write_real(layer: _Layer, net: Lowering, order: Axes) -> None:
     made = _add(layer, net, (rows.tensor, filters, net.new_constant(bias, name="bias")), Ending(), order)
     made = _with_bias(net, made, net.numbers(net.view(layer.bias)), layer.beta)
     net.bind(layer.nodes[-1].output(0), made.tensor, made.axes)
+
+
+def _float_filters(layer: _Layer, net: Lowering) -> Tensor:
+    """Weights of a product of float32: integers where the kernel rounds its input to integers too."""
+    if layer.alpha != 1.0:
+        filters = net.tensor(layer.weights, (0, 1))
+        assert filters.data is not None
+        return net.new_constant(filters.data * np.float32(layer.alpha), name=filters.name)
+    if _is_dynamic(layer):
+        return net.laid(layer.weights, (0, 1))
+    return stored_weights(net, layer.weights, (0, 1))
+
+
+def _is_dynamic(layer: _Layer) -> bool:
+    return bool(layer.nodes[0].attribute(DYNAMIC, 0)) and are_integer_weights(layer.weights)
 
 
 def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
@@ -162,6 +177,7 @@ def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Endin
             "FullyConnectedOptions",
             fusedActivationFunction=ending.activation,
             keepNumDims=len(shape) != 2,
+            asymmetricQuantizeInputs=_is_dynamic(layer) and ending.quantization is None,
         ),
     )
     for node in layer.nodes:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.families.arithmetic import is_int8
+from edgeopt.steps.tflite.families.double import DOUBLE, double_sum
 from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Lowering
@@ -129,18 +130,21 @@ def _differ(stacks: list[Shape], axis: int) -> bool:
     return any((stack[axis - 1] == 1) != (stack[axis] == 1) for stack in stacks)
 
 
-def integer_product(net: Lowering, first: View, second: View) -> View:
-    """The matrix product of integers, exactly, wrapped around: all products, then their sums."""
+def exact_product(net: Lowering, first: View, second: View) -> View:
+    """The matrix product of integers, exactly and wrapped around, or of float64: all products, then their sums."""
     left, right = _as_matrices(net, first, second)
     tensors = widened(net, [net.laid(left), net.laid(right)], "MUL", "SUM", is_modular=True)
     x, y = (net.reshape(tensor, shape) for tensor, shape in zip(tensors, _crossed(left, right), strict=True))
     batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     shape = (*batch, left.shape[-2], right.shape[-1])
     if 8 * int(np.prod(shape)) * left.shape[-1] > _MOST_BYTES:
-        raise Refused("multiplies matrices of integers too large to do exactly", rewrite="cast them to float32")
+        raise Refused(f"multiplies large matrices of `{first.dtype}`", rewrite="cast them to float32")
     products = computed(net, "MUL", x, y)
     axis = net.new_constant(np.array([len(products.shape) - 2], np.int32), name="axis")
-    made = net.add("SUM", (products, axis), shape, options=options("ReducerOptions", keepDims=False))
+    if products.dtype == DOUBLE:
+        made = net.reshape(double_sum(net, products, [len(products.shape) - 2]), shape)
+    else:
+        made = net.add("SUM", (products, axis), shape, options=options("ReducerOptions", keepDims=False))
     made = narrowed(net, made, first.tensor.dtype)
     view = View(tensor=made, axes=tuple(range(len(shape))), dtype=first.dtype)
     return _as_asked(net, view, first, second)

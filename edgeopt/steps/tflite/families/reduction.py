@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.families.arithmetic import is_int8
+from edgeopt.steps.tflite.families.double import DOUBLE, double_sum
 from edgeopt.steps.tflite.families.formula import MOST_AXES, computed
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered, widened
 from edgeopt.steps.tflite.lowering import Lowering
@@ -113,6 +114,8 @@ def reduced(
     """
     if not how.axes:
         return tensor
+    if tensor.dtype == DOUBLE:
+        return double_sum(net, tensor, how.axes)
     axes, shape, kept = how.axes, tensor.shape, how.kept
     if len(shape) > MOST_AXES:
         groups = [
