@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 # Sessions are opened with `enable_fallback=0` besides: else ONNX Runtime prints on stdout before it raises.
 PROVIDERS = ["CPUExecutionProvider"]
@@ -31,3 +32,22 @@ def first_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return first_line(error)
+
+
+def plain_session(source: bytes | str) -> Any:
+    """An ONNX Runtime session on one thread that computes a model as it says, without rewriting the graph.
+
+    Args:
+        source: The bytes of a model, or the path of its file.
+
+    Raises:
+        One of `runtime_errors`: ONNX Runtime does not take it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)

@@ -64,7 +64,8 @@ def apply_recipe(
         recipe: The steps; none copies the source.
         source: The model to change.
         output: Where the result goes; an older one is replaced when the last step has ended well.
-        data: Calibration samples; random ones stand in where there are none and a step needs some.
+        data: Calibration samples, none where no step takes any; None without data: random ones stand in where a step
+            needs some.
         seed: Seed of these.
         cache: Folder of the store that steps done before are taken from and others kept in; None for neither.
         report: Called with what is being done.
@@ -76,18 +77,18 @@ def apply_recipe(
     if recipe:
         require_onnx(source, what=f"step `{recipe[0].name}`")
     random = None if data else synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
-    warnings: list[str] = [] if data else [f"there is no `[data]`: {_unproven(recipe)}"]
+    warnings: list[str] = [] if data is not None else [f"there is no `[data]`: {_unproven(recipe)}"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         current, steps = source, list[AppliedStep]()
         for number, step in enumerate(recipe, start=1):
-            made = Path(folder, f"{number}.onnx")
+            made = Path(folder, f"{number}{step.ending}")
             applied = apply_step(
                 step,
                 current,
                 made,
                 _samples(step, data, random),
                 cache=cache,
-                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}.onnx"),
+                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}{step.ending}"),
                 seed=seed,
                 progress=counter(report, step.name),
             )
@@ -96,6 +97,11 @@ def apply_recipe(
             current = model_artifact(made)
         _place(current, output)
     return AppliedRecipe(steps=tuple(steps), warnings=tuple(warnings))
+
+
+def ending_of(recipe: Recipe, source: Artifact) -> str:
+    """The ending of the file that a recipe makes of `source`, as in `.onnx`."""
+    return recipe[-1].ending if recipe else source.path.suffix
 
 
 def takes_data(recipe: Recipe) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from edgeopt.steps.tflite.beyond import refusal_of
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Net, Tensor
 from edgeopt.steps.tflite.operators import OPERATORS, Writer
@@ -23,10 +24,12 @@ class Lowered:
     Attributes:
         net: The TFLite graph.
         views: View per name of a value, but those that a fused activation overtook.
+        warnings: What the user should know.
     """
 
     net: Net
     views: dict[str, View] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
@@ -56,7 +59,7 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    return Lowered(net=net.net, views=views)
+    return Lowered(net=net.net, views=views, warnings=tuple(net.warnings))
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:
@@ -106,7 +109,7 @@ def writer_of(node: Node) -> Writer:
     """
     operator = OPERATORS.get(node.operator) if not node.domain else None
     if operator is None:
-        raise Refused("edgeopt has no TFLite counterpart for this operator")
+        raise refusal_of(node)
     return operator.load()
 
 

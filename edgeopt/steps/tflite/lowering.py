@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.net import Net, Operation, Options, Quantization, Tensor, options
+from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node, Source, ValueType
 from edgeopt.steps.tflite.view import Axes, Regrouping, Shape, View, is_same_order, permuted, regrouping
@@ -55,6 +55,7 @@ class Lowering:
         views: How each value lies.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
+        warnings: What the user should know, each once.
     """
 
     def __init__(self, source: Source) -> None:
@@ -63,6 +64,7 @@ class Lowering:
         self.node: Node = _NOBODY
         self.views: dict[str, View] = {}
         self.overtaken: set[str] = set()
+        self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -76,13 +78,19 @@ class Lowering:
         """How the value called `name` lies.
 
         Raises:
-            Refused: It is of a type that TFLite has not.
+            Refused: It is of a type that TFLite has not, or of a length that its data tell.
         """
         if name not in self.views:
             if name not in self.source.constants:
                 raise Refused(f"reads `{name}`, which nothing makes")
             self.views[name] = self._constant_view(name)
-        return self.views[name]
+        view = self.views[name]
+        if UNKNOWN in view.tensor.shape:
+            raise Refused(
+                f"reads `{name}`, which has as many elements as its data say",
+                rewrite="make that an output of the model, and compute what follows outside",
+            )
+        return view
 
     def is_bound(self, name: str) -> bool:
         """Whether the value called `name` has been made, or is constant."""
@@ -300,7 +308,7 @@ class Lowering:
                 answer.
         """
         told = self.source.types.get(name, ValueType(shape=None, dtype="unknown")).shape
-        if told is not None and told != view.shape:
+        if told is not None and not _may_be(view.shape, told):
             raise Refused(f"makes `{name}` of shape {view.shape} where ONNX says {told}")
         if name:
             self.views[name] = view
@@ -333,6 +341,10 @@ class Lowering:
             return Ending()
         return replace(found, quantization=quantization)
 
+    def warn(self, text: str) -> None:
+        """Tell the user something of the conversion, once."""
+        self.warnings[text] = None
+
     def absorb(self, ending: Ending) -> None:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
@@ -342,6 +354,13 @@ class Lowering:
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""
         return node in self._absorbed
+
+    def is_end(self, name: str) -> bool:
+        """Whether the value called `name` is an output that nothing else reads.
+
+        An activation there whose int8 kernel has a scale of its own ends a model of integers in integers.
+        """
+        return name in self.source.outputs and not self.source.readers.get(name)
 
     def wanted(self, name: str) -> Quantization | None:
         """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
@@ -389,7 +408,7 @@ class Lowering:
     def give_outputs(self) -> None:
         """Make the outputs of the source outputs of the net, as ONNX has them."""
         for name in self.source.outputs:
-            view = self.view(name)
+            view = self.views.get(name) or self.view(name)
             self.node = replace(_NOBODY, name=name, outputs=(name,))
             if not view.tensor.elements and view.tensor.data is not None:
                 self.net.outputs[name] = self._empty(view)
@@ -492,6 +511,13 @@ class Lowering:
             options=options("QuantizeOptions"),
             name=tensor.name,
         )
+
+
+def _may_be(shape: Shape, told: Shape) -> bool:
+    """Whether a shape can be the one that is told: lengths that the data tell can be any."""
+    return len(shape) == len(told) and all(
+        length in (UNKNOWN, wanted) for length, wanted in zip(shape, told, strict=True)
+    )
 
 
 def real_numbers(tensor: Tensor) -> NDArray[np.float32]:

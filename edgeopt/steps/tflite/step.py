@@ -77,7 +77,7 @@ class Tflite:
         content = model_bytes(result.net, metadata=notes)
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
-        return StepReport(details=_details(result), warnings=(*told, *warnings))
+        return StepReport(details=_details(result), warnings=(*told, *warnings, *result.warnings))
 
 
 def _is_shape(shape: Any) -> bool:

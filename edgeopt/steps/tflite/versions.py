@@ -72,6 +72,11 @@ def _is_per_channel(place: int) -> Condition:
     return holds
 
 
+def _is_per_channel_made(operation: Operation) -> bool:
+    quantization = operation.outputs[0].quantization
+    return quantization is not None and not quantization.is_per_tensor
+
+
 def _is_quantized(operation: Operation) -> bool:
     first = _input(operation, 0)
     return first is not None and first.quantization is not None
@@ -237,7 +242,7 @@ _RULES: dict[str, Rules] = {
     "PADV2": _PADS,
     "QUANTIZE": (
         (_either(_reads("int4"), _gives("int4")), 4),
-        (lambda operation: _is_per_channel_made(operation), 3),
+        (_is_per_channel_made, 3),
         (_gives("int16"), 2),
     ),
     "RANGE": ((_reads("int64"), 2),),
@@ -292,8 +297,3 @@ _RULES: dict[str, Rules] = {
 }
 # The first version of BROADCAST_TO was taken back.
 _LEAST = {"BROADCAST_TO": 2}
-
-
-def _is_per_channel_made(operation: Operation) -> bool:
-    quantization = operation.outputs[0].quantization
-    return quantization is not None and not quantization.is_per_tensor

@@ -122,7 +122,7 @@ def _bounds(node: Node, net: Lowering) -> tuple[float | None, float | None] | No
 
 
 def _integer_clip(node: Node, net: Lowering, view: View) -> bool:
-    """Write a Clip of int8 by its bounds in steps of its input; whether they are constant and a quantization follows."""
+    """Write a Clip of int8 by its bounds in steps of its input; whether they are constant and it is quantized after."""
     limits, quantization = _bounds(node, net), view.tensor.quantization
     if limits is None or quantization is None or net.wanted(node.output(0)) is None:
         return False
@@ -245,7 +245,7 @@ _FORMULAS: Final[dict[str, Function]] = {
     "Celu": _celu,
     "Elu": _elu,
     "HardSigmoid": _hard_sigmoid,
-    "Mish": lambda node, net, x: mish(net, x),
+    "Mish": lambda _, net, x: mish(net, x),
     "Selu": _selu,
     "Shrink": _shrink,
     "Softplus": _softplus,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias
+from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
 from edgeopt.steps.tflite.families.volumes import conv_over_volume
 from edgeopt.steps.tflite.families.windows import Window, padded, window_of
 from edgeopt.steps.tflite.lowering import Ending, Lowering
@@ -38,6 +38,7 @@ def conv(node: Node, net: Lowering) -> None:
 
 def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window) -> View:
     """What a convolution gives, as a view of (batch, channel, height, width)."""
+    weights = kernel_weights(net, weights)
     groups, count = int(node.attribute("group", 1)), weights.shape[0]
     is_depthwise = groups > 1 and groups == view.shape[1]
     order = _IHWO if is_depthwise else _OHWI
@@ -45,8 +46,7 @@ def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window
     parts = _integer_parts(node, net, view, weights, order)
     if parts is None:
         ending = net.ending(node.output(0), quantized=False)
-        filters = net.laid(weights, order) if are_integer_weights(weights) else net.tensor(weights, order)
-        parts = ending, net.tensor(view, NHWC), filters, _float_bias(node, net, count)
+        parts = ending, net.tensor(view, NHWC), stored_weights(net, weights, order), _float_bias(node, net, count)
     ending, image, filters, bias = parts
     image, scheme = padded(net, image, window)
     multiplier = count // groups if is_depthwise else 0

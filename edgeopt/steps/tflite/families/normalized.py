@@ -52,7 +52,7 @@ def hardmax(node: Node, net: Lowering) -> None:
 
 def _write(node: Node, net: Lowering, kind: str, rule: Quantization) -> None:
     view = net.view(node.input(0))
-    is_integer = is_int8(view) and net.wanted(node.output(0)) is not None
+    is_integer = is_int8(view) and (net.wanted(node.output(0)) is not None or net.is_end(node.output(0)))
     view, order = _along_last(node, net, view if is_integer else net.numbers(view))
     type_for("float32" if is_integer else view.tensor.dtype, frozenset({"float32"}))
     tensor = net.laid(view, order)

@@ -10,10 +10,23 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
+from edgeopt.steps.tflite.view import View
 
 _MOST_PADDED_AXES = 5  # pad.cc: PadKernelMaxDimensionCount
 _ARITHMETIC = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "DIV": "DivOptions"}
 _COMPARISONS = frozenset({"LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL"})
+
+
+def floats(net: Lowering, name: str) -> View:
+    """How a value lies that is to be computed with in float32, nothing waiting.
+
+    Raises:
+        Refused: It is of another type.
+    """
+    view = net.numbers(net.unflattened(net.view(name)))
+    if view.tensor.dtype != "float32":
+        raise Refused(f"computes in `{view.dtype}`; TFLite's kernels have float32", rewrite="a Cast to float before it")
+    return view
 
 
 def gathered(net: Lowering, tensor: Tensor, indices: NDArray[np.integer], axis: int) -> Tensor:

@@ -10,7 +10,6 @@ from edgeopt.steps.tflite.families import affine
 from edgeopt.steps.tflite.families.integer import requantized
 from edgeopt.steps.tflite.lowering import Lowering, quantization_of
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
-from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View
 

@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.families.arithmetic import is_int8
+from edgeopt.steps.tflite.families.double import DOUBLE, double_sum
 from edgeopt.steps.tflite.families.formula import MOST_AXES, computed
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
+from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, Shape, View
 
@@ -77,13 +79,12 @@ def reduce(node: Node, net: Lowering) -> None:
     view = net.unflattened(net.view(node.input(0)))
     axes = axes_of(node, net, view.rank)
     keeps = bool(node.attribute("keepdims", 1))
-    if axes is None:
-        how = reduction_of(view, (), keeps=True)
-    else:
-        how = reduction_of(view, axes, keeps=keeps)
+    how = reduction_of(view, () if axes is None else axes, keeps=keeps)
     wanted = _integer_ending(node, net, view)
     if wanted is None:
         view = net.numbers(view)
+    if 0 in how.shape:
+        raise Refused("its result has no elements, and LiteRT gives nothing for such an output")
     if 0 in view.tensor.shape:
         made = _of_nothing(node, net, view.tensor.dtype, how.kept)
     elif node.operator in _DIRECT:
@@ -113,6 +114,8 @@ def reduced(
     """
     if not how.axes:
         return tensor
+    if tensor.dtype == DOUBLE:
+        return double_sum(net, tensor, how.axes)
     axes, shape, kept = how.axes, tensor.shape, how.kept
     if len(shape) > MOST_AXES:
         groups = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
-from edgeopt.steps.tflite.families.pieces import gathered, sliced, widened
+from edgeopt.steps.tflite.families.pieces import floats, gathered, sliced, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -98,7 +98,7 @@ def spread_of(node: Node, kernel: Shape, lengths: Shape) -> Spread:
 
 def conv_transpose(node: Node, net: Lowering) -> None:
     """ConvTranspose in float over one to three spatial axes, grouped and dilated or not."""
-    view, weights = net.numbers(net.unflattened(net.view(node.input(0)))), net.numbers(net.view(node.input(1)))
+    view, weights = floats(net, node.input(0)), floats(net, node.input(1))
     spread = spread_of(node, weights.shape[2:], view.shape[2:])
     if min(spread.before) < 0 or min(spread.outputs) < 1:
         raise Refused("has negative padding", rewrite="a Pad behind it")
@@ -108,7 +108,7 @@ def conv_transpose(node: Node, net: Lowering) -> None:
     if groups == 1 and len(spread.kernel) <= 2:
         made = _transposed(net, image, weights, bias, spread)
     else:
-        made = _stuffed(net, image, weights, bias, spread, groups)
+        made = _stuffed(net, image, weights, bias, spread=spread, groups=groups)
     net.bind_view(node.output(0), View(tensor=made, axes=channels_last(view.rank), dtype=view.dtype))
 
 
@@ -145,7 +145,9 @@ def _transposed(net: Lowering, image: Tensor, weights: View, bias: Tensor | None
     return sliced(net, made, (0, *spread.before, 0), (made.shape[0], *spread.outputs, count))
 
 
-def _stuffed(net: Lowering, image: Tensor, weights: View, bias: Tensor | None, spread: Spread, groups: int) -> Tensor:
+def _stuffed(
+    net: Lowering, image: Tensor, weights: View, bias: Tensor | None, *, spread: Spread, groups: int
+) -> Tensor:
     """A convolution, its kernel turned round, over the image with zeros between its elements."""
     inputs, count, kernel = weights.shape[0], weights.shape[1], weights.shape[2:]
     apart = net.reshaped(weights, (groups, inputs // groups, count, *kernel))

@@ -28,10 +28,7 @@ def unary(node: Node, net: Lowering) -> None:
     view = net.numbers(net.view(node.input(0)))
     type_for(view.tensor.dtype, frozenset({"float32"}))
     function = _FUNCTIONS.get(node.operator)
-    if function is None:
-        made = computed(net, _DIRECT[node.operator], view.tensor)
-    else:
-        made = function(net, view.tensor)
+    made = function(net, view.tensor) if function else computed(net, _DIRECT[node.operator], view.tensor)
     net.bind_view(node.output(0), replace(view, tensor=made))
 
 
