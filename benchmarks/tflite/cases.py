@@ -153,7 +153,9 @@ def bound_model(model: Any, feeds: dict[str, Any], short: Any = None) -> Any:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     bound = (_bound(copy) | _bound(short or copy)) & set(feeds)
-    kept = [value for value in copy.graph.input if value.name not in bound]
+    bound_or_constant = bound | {tensor.name for tensor in copy.graph.initializer}
+    kept = [value for value in copy.graph.input if value.name not in bound_or_constant]
+    copy.ir_version = max(copy.ir_version, 4)  # from which on constants are no inputs, as `load_onnx` has them
     del copy.graph.input[:]
     copy.graph.input.extend(kept)
     for name in sorted(bound):
