@@ -144,7 +144,7 @@ def prelu(node: Node, net: Lowering) -> None:
     if wanted is None:
         views = [net.numbers(view) for view in views]
     (x, slope), axes, shape = aligned(net, views)
-    if (wanted is not None or x.dtype == "float32") and len(shape) <= 4:
+    if (wanted is not None or x.dtype == "float32") and len(shape) <= 4:  # noqa: PLR2004  PRELU broadcasts 4 axes
         made = computed(net, "PRELU", x, slope, quantization=wanted)
     else:
         wide = ordered(net, [x, slope], "MAXIMUM", "MINIMUM", "MUL", "ADD")
@@ -164,11 +164,11 @@ def formula(node: Node, net: Lowering) -> None:
 
 
 def _is_of_hard_swish(node: Node) -> bool:
-    return bool(np.isclose(node.attribute("alpha", 0.2), 1 / 6, rtol=1e-5)) and node.attribute("beta", 0.5) == 0.5
+    return bool(np.isclose(node.attribute("alpha", 0.2), 1 / 6, rtol=1e-5)) and node.attribute("beta", 0.5) == 0.5  # noqa: PLR2004
 
 
 def _below(net: Lowering, x: Tensor, factor: float, divisor: float = 1.0) -> Tensor:
-    """Factor (e**(min(x, 0) / divisor) - 1)."""
+    """factor (e**(min(x, 0) / divisor) - 1)."""
     low = computed(net, "MINIMUM", x, 0.0)
     if divisor != 1.0:
         low = computed(net, "MUL", low, 1.0 / divisor)
@@ -207,7 +207,7 @@ def _thresholded_relu(node: Node, net: Lowering, x: Tensor) -> Tensor:
 
 
 def _shrink(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """X + bias below -lambd, x - bias above lambd, 0 between."""
+    """x + bias below -lambd, x - bias above lambd, 0 between."""
     edge, bias = float(node.attribute("lambd", 0.5)), float(node.attribute("bias", 0.0))
     real = net.cast(x, "float32") if x.dtype not in ("int64", "uint64", "float64") else x
     type_for(real.dtype, _REAL)
@@ -229,7 +229,7 @@ def _softsign(node: Node, net: Lowering, x: Tensor) -> Tensor:
 
 
 def _mish(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """X tanh(log(1 + e**x)) = x n / (n + 2) with n = e**x (e**x + 2); the quotient is 1 in float32 from x = 20 on."""
+    """x tanh(log(1 + e**x)) = x n / (n + 2) with n = e**x (e**x + 2); the quotient is 1 in float32 from x = 20 on."""
     del node
     power = computed(net, "EXP", computed(net, "MINIMUM", x, 20.0))
     n = computed(net, "MUL", power, computed(net, "ADD", power, 2.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.matrix import DYNAMIC
 from edgeopt.steps.tflite.families.windows import Window, padded, window_of
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
@@ -42,7 +43,9 @@ def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window
     parts = _integer_parts(node, net, view, weights, order)
     if parts is None:
         ending = net.ending(node.output(0), quantized=False)
-        parts = ending, net.tensor(view, NHWC), stored_weights(net, weights, order), _float_bias(node, net, count)
+        is_dynamic = bool(node.attribute(DYNAMIC, 0)) and are_integer_weights(weights)
+        filters = net.laid(weights, order) if is_dynamic else stored_weights(net, weights, order)
+        parts = ending, net.tensor(view, NHWC), filters, _float_bias(node, net, count)
     ending, image, filters, bias = parts
     image, scheme = padded(net, image, window)
     multiplier = count // groups if is_depthwise else 0
