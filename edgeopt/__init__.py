@@ -13,6 +13,7 @@ from edgeopt._version import __version__ as __version__
 if TYPE_CHECKING:
     from edgeopt.workflow.bench import bench as bench
     from edgeopt.workflow.compare import compare as compare
+    from edgeopt.workflow.convert import convert as convert
     from edgeopt.workflow.diagnose import diagnose as diagnose
     from edgeopt.workflow.doctor import doctor as doctor
     from edgeopt.workflow.evaluate import evaluate as evaluate
@@ -21,8 +22,22 @@ if TYPE_CHECKING:
     from edgeopt.workflow.inspect import inspect as inspect
     from edgeopt.workflow.plan_gate import plan_gate as plan_gate
     from edgeopt.workflow.quantize import quantize as quantize
+    from edgeopt.workflow.simplify import simplify as simplify
 
-_COMMANDS = ("bench", "compare", "diagnose", "doctor", "evaluate", "gate", "init", "inspect", "plan_gate", "quantize")
+_COMMANDS = (
+    "bench",
+    "compare",
+    "convert",
+    "diagnose",
+    "doctor",
+    "evaluate",
+    "gate",
+    "init",
+    "inspect",
+    "plan_gate",
+    "quantize",
+    "simplify",
+)
 
 __all__ = ["__version__", *_COMMANDS]  # noqa: PLE0604  the names are strings
 

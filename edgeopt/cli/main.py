@@ -17,6 +17,11 @@ from edgeopt.errors import BUG_EXIT_CODE, INTERRUPTED_EXIT_CODE, EdgeoptError, I
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("edgeopt.cli.init:command", "Write a commented edgeopt.toml for a model."),
     "inspect": ("edgeopt.cli.inspect:command", "Show what a model is and what it costs."),
+    "convert": ("edgeopt.cli.convert:command", "Make a model of another format and prove that it computes the same."),
+    "simplify": (
+        "edgeopt.cli.simplify:command",
+        "Make a graph simpler and prove that its outputs stay the same.",
+    ),
     "quantize": ("edgeopt.cli.quantize:command", "Make an int8 model for a target and measure it."),
     "bench": ("edgeopt.cli.bench:command", "Measure latency, load time, throughput and memory."),
     "evaluate": ("edgeopt.cli.evaluate:command", "Measure accuracy on data."),

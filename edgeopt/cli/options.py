@@ -144,16 +144,28 @@ def writing(function: Function) -> Function:
 
 def preprocessing(function: Function) -> Function:
     """`--scale`, `--mean`, `--std` and `--layout`; the command gets a `preprocess`."""
+    return _preprocessing(function, layout="--layout")
+
+
+def preprocessing_beside_layout(function: Function) -> Function:
+    """`preprocessing` for a command whose `--layout` is that of what it makes: `--data-layout` is that of the data."""
+    return _preprocessing(function, layout="--data-layout")
+
+
+def _preprocessing(function: Function, *, layout: str) -> Function:
 
     @click.option("--scale", type=float, default=1.0, help="Factor on raw values, applied first (0.00392 is 1/255).")
     @click.option("--mean", metavar="M[,M…]", help="Subtracted after scaling, once or per channel.")
     @click.option("--std", metavar="S[,S…]", help="Divides last, once or per channel.")
     @click.option(
-        "--layout", type=click.Choice(["nchw", "nhwc"]), help="Layout of the data, where the model has another."
+        layout,
+        "data_layout",
+        type=click.Choice(["nchw", "nhwc"]),
+        help="Layout of the data, where the model has another.",
     )
     @functools.wraps(function)
-    def wrapped(*args: Any, scale: float, mean: str | None, std: str | None, layout: Any, **kwargs: Any) -> Any:
-        return function(*args, preprocess=_preprocess(scale, mean, std, layout), **kwargs)
+    def wrapped(*args: Any, scale: float, mean: str | None, std: str | None, data_layout: Any, **kwargs: Any) -> Any:
+        return function(*args, preprocess=_preprocess(scale, mean, std, data_layout), **kwargs)
 
     return wrapped  # type: ignore[return-value]  # it takes what the decorators above it give
 

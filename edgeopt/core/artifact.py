@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from edgeopt.core.files import require_regular_file, sha256_of
 from edgeopt.errors import InputError, Unsupported
 
-Format = Literal["onnx", "tflite", "torch"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Format = Literal["onnx", "tflite", "torch", "c"]  # `c` is a TFLite model as an array in a C header
 FORMATS: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite", ".pt2": "torch"}
 
 
@@ -30,6 +31,8 @@ class Quantization:
 
     def quantized(self, values: NDArray[Any], dtype: str) -> NDArray[Any]:
         """Integers that stand for real `values`: `round(value / scale) + zero_point`, ties to even, cut to `dtype`."""
+        import numpy as np  # here: listing the record, which reads no array, starts without it
+
         limits = np.iinfo(dtype)
         scaled = np.rint(np.asarray(values, np.float32) / np.float32(self.scale)) + self.zero_point
         integers: NDArray[Any] = np.clip(scaled, limits.min, limits.max).astype(dtype)
@@ -37,6 +40,8 @@ class Quantization:
 
     def dequantized(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """The real numbers, float32, that integers stand for."""
+        import numpy as np
+
         centred: NDArray[np.float32] = (values.astype(np.int32) - np.int32(self.zero_point)).astype(np.float32)
         return centred * np.float32(self.scale)
 
@@ -80,7 +85,7 @@ class Artifact:
 
     Attributes:
         path: Where it lies.
-        format: `onnx`, `tflite` or `torch`.
+        format: `onnx`, `tflite`, `torch`, or `c` for a C array.
         sha256: Digest of the file, hexadecimal; with external data, of the digests of all its files.
         size_bytes: Size of the file and of its external data, in bytes.
         inputs: What it takes.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,11 +48,23 @@ class Agreement:
     reason: str = ""
 
 
-def agreement(before: onnx.ModelProto, after: onnx.ModelProto) -> Agreement:
+def agreement(
+    before: onnx.ModelProto,
+    after: onnx.ModelProto,
+    *,
+    samples: Iterable[Feeds] = (),
+    fixed: Mapping[str, NDArray[Any]] | None = None,
+) -> Agreement:
     """Whether `after` computes what `before` computes.
 
     Both run without the runtime's own rewrites on standard normal floats, zeros and ones of integers, at batches of 1,
     2 and 3 where the first axis is free. Outputs agree within `TOLERANCE` of their largest magnitude.
+
+    Args:
+        before: A model with its data in memory.
+        after: What was made of it.
+        samples: Real inputs to run both on, besides the random ones.
+        fixed: Inputs that stand for constants: they have one value each in every run.
     """
     try:
         old = _session(before)
@@ -66,11 +79,19 @@ def agreement(before: onnx.ModelProto, after: onnx.ModelProto) -> Agreement:
     names = [value.name for value in old.get_outputs()]
     if names != [value.name for value in new.get_outputs()]:
         return _different("their outputs have other names")
-    return _compared(old, new, names, _trials(old, before))
+    own = dict(fixed or {})
+    taken, given = ({value.name for value in session.get_inputs()} for session in (old, new))
+    if given - taken or taken - given - own.keys():
+        return _different("their inputs have other names")
+    real = [{**feeds, **own} for feeds in samples]
+    return _compared(old, new, chain(real, _trials(old, before, own)), len(real) + len(_BATCHES))
 
 
-def _compared(old: Any, new: Any, names: list[str], trials: Iterator[Feeds]) -> Agreement:
+def _compared(old: Any, new: Any, trials: Iterable[Feeds], wanted_runs: int) -> Agreement:
+    """The verdict of `wanted_runs` trials that the original runs on, or of all that it does."""
     compared, failure = 0, ""
+    names = [value.name for value in old.get_outputs()]
+    taken = [value.name for value in new.get_inputs()]
     for feeds in trials:
         try:
             expected = old.run(names, feeds)
@@ -78,7 +99,7 @@ def _compared(old: Any, new: Any, names: list[str], trials: Iterator[Feeds]) -> 
             failure = first_line(error)
             continue
         try:
-            given = new.run(names, feeds)
+            given = new.run(names, {name: feeds[name] for name in taken})
         except runtime_errors() as error:
             return _different(f"the new one fails where the original runs: {first_line(error)}")
         for name, wanted, got in zip(names, expected, given, strict=True):
@@ -86,7 +107,7 @@ def _compared(old: Any, new: Any, names: list[str], trials: Iterator[Feeds]) -> 
             if fault:
                 return _different(f"output `{name}` {fault}")
         compared += 1
-        if compared == len(_BATCHES):
+        if compared == wanted_runs:
             break
     if compared:
         return Agreement(verdict=Verdict.EQUAL)
@@ -109,19 +130,20 @@ def _session(model: onnx.ModelProto) -> Any:
         return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
 
 
-def _trials(session: Any, model: onnx.ModelProto) -> Iterator[Feeds]:
+def _trials(session: Any, model: onnx.ModelProto, fixed: Feeds) -> Iterator[Feeds]:
     """Inputs to try: all batches with one length of the other free axes, then with the next."""
-    shapes = {value.name: value.shape for value in session.get_inputs()}
+    shapes = {value.name: value.shape for value in session.get_inputs() if value.name not in fixed}
     kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
     is_free = any(not isinstance(length, int) for shape in shapes.values() for length in shape[1:])
     is_batched = any(shape and not isinstance(shape[0], int) for shape in shapes.values())
     for length in _FREE_LENGTHS if is_free else _FREE_LENGTHS[:1]:
         for seed, batch in enumerate(_BATCHES):
             generator = np.random.default_rng(seed)
-            yield {
+            drawn = {
                 name: _random(generator, _bound(shape, batch if is_batched else 1, length), kinds[name])
                 for name, shape in shapes.items()
             }
+            yield {**drawn, **fixed}
 
 
 def _bound(shape: list[int | str | None], batch: int, length: int) -> list[int]:

@@ -78,6 +78,8 @@ def calibration_rows_in(path: Path) -> CalibrationRows | None:
         note = json.loads(note_in(path)[KEY])
         rows = min(int(note["rows"]), _MOST_ROWS)
         packed = zlib.decompressobj().decompress(base64.b64decode(note["bits"]), rows // 8 + 1)
+        if len(packed) * 8 < rows:
+            return None
         is_used = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=rows).astype(np.bool_)
         return CalibrationRows(data=str(note["data"]), is_used=is_used)
     except (KeyError, TypeError, ValueError, zlib.error, binascii.Error):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeopt.graph.classic import classic_bytes, classic_macs, classic_parameters, is_classic
 from edgeopt.graph.fold import folded
 from edgeopt.graph.lifetimes import peak_activation_bytes
 from edgeopt.graph.shapes import TensorType, bind_free_axes, tensor_types, type_of_tensor
@@ -41,7 +42,7 @@ class Cost:
         parameters: Elements of all weights, those of MatMulNBits as before they were packed. Not counted: scales and
             zero points of quantization, and single numbers of a formula, such as the limits of Clip or the scale of
             attention.
-        weight_bytes: Bytes of all constants.
+        weight_bytes: Bytes of all constants; of classic machine learning, of its learned numbers.
         activation_peak_bytes: Most bytes of activations that are alive at once, by tensor lifetimes.
         unknown: Nodes whose multiply-accumulates are not counted: for want of shapes, inside a branch or a loop, or
             products of an operator that ONNX does not define. Where there are any, the figures are lower bounds.
@@ -92,6 +93,8 @@ def node_macs(node: onnx.NodeProto, types: Types) -> int | None:
     """
     if any(_has_products(graph) for graph in subgraphs(node)):
         return None
+    if is_classic(node):
+        return classic_macs(node)
     if not _is_product(node):
         return 0
     if node.domain not in _ONNX_DOMAINS:
@@ -221,7 +224,9 @@ def _weights(model: onnx.ModelProto) -> tuple[int, int]:
         if tensor.dtype not in ("int64", "bool") and name not in scales | numbers
     ]
     elements = sum(t.elements for t in weights) - sum(constants[name].elements for name in packed)
-    return elements + sum(packed.values()), sum(t.size_bytes for t in constants.values())
+    classic = [node for node in model.graph.node if is_classic(node)]
+    parameters = elements + sum(packed.values()) + sum(map(classic_parameters, classic))
+    return parameters, sum(t.size_bytes for t in constants.values()) + sum(map(classic_bytes, classic))
 
 
 def _numbers_of_formulas(graph: onnx.GraphProto, constants: Types) -> set[str]:

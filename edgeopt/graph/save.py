@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 24
 
 def fits_one_message(model: onnx.ModelProto) -> bool:
     """Whether `model` can be serialized: protobuf itself fails, after gigabytes of copies."""
-    return sum(_size_bytes(tensor) for tensor in model.graph.initializer) < _MOST_BYTES
+    return sum(size_in_bytes(tensor) for tensor in model.graph.initializer) < _MOST_BYTES
 
 
 def save_onnx(model: onnx.ModelProto, path: Path) -> None:
@@ -76,10 +76,10 @@ def without_large_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     import onnx
 
     light = onnx.ModelProto()
-    _copy_fields(model, light, apart="graph")
-    _copy_fields(model.graph, light.graph, apart="initializer")
+    copy_fields(model, light, apart="graph")
+    copy_fields(model.graph, light.graph, apart="initializer")
     for tensor in model.graph.initializer:
-        is_large = _size_bytes(tensor) >= _SMALLEST_EXTERNAL_BYTES
+        is_large = size_in_bytes(tensor) >= _SMALLEST_EXTERNAL_BYTES
         light.graph.initializer.append(
             onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims) if is_large else tensor
         )
@@ -91,15 +91,15 @@ def _written_apart(model: onnx.ModelProto, data: Path) -> onnx.ModelProto:
     import onnx
 
     light = onnx.ModelProto()
-    _copy_fields(model, light, apart="graph")
-    _copy_fields(model.graph, light.graph, apart="initializer")
+    copy_fields(model, light, apart="graph")
+    copy_fields(model.graph, light.graph, apart="initializer")
     with data.open("wb") as stream:
         for tensor in model.graph.initializer:
             light.graph.initializer.append(_tensor_apart(tensor, stream))
     return light
 
 
-def _copy_fields(source: Any, copy: Any, *, apart: str) -> None:
+def copy_fields(source: Any, copy: Any, *, apart: str) -> None:
     """Copy all fields of a protobuf message but the one named `apart`."""
     for field, value in source.ListFields():
         if field.name == apart:
@@ -116,7 +116,7 @@ def _tensor_apart(tensor: onnx.TensorProto, stream: IO[bytes]) -> onnx.TensorPro
     """`tensor`, or one like it whose data has been written to `stream`."""
     import onnx
 
-    if not tensor.HasField("raw_data") or _size_bytes(tensor) < _SMALLEST_EXTERNAL_BYTES:
+    if not tensor.HasField("raw_data") or size_in_bytes(tensor) < _SMALLEST_EXTERNAL_BYTES:
         return tensor
     content = tensor.raw_data
     stream.write(bytes(-stream.tell() % _ALIGNMENT))
@@ -137,7 +137,8 @@ def _set_location(model: onnx.ModelProto, name: str) -> None:
             tensor.external_data.add(key="location", value=name)
 
 
-def _size_bytes(tensor: onnx.TensorProto) -> int:
+def size_in_bytes(tensor: onnx.TensorProto) -> int:
+    """Bytes that the data of a constant takes."""
     import onnx
 
     if tensor.data_type == onnx.TensorProto.STRING:

@@ -7,10 +7,13 @@ behind a Gemm in the graph; onnx-ir's passes take the first two off (docs/adr/00
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgeopt.graph.agreement import Verdict, agreement
+from numpy.typing import NDArray
+
+from edgeopt.graph.agreement import Feeds, Verdict, agreement
 from edgeopt.graph.products import merge_into_products
 from edgeopt.graph.runtime import first_cause
 from edgeopt.graph.save import fits_one_message
@@ -40,7 +43,13 @@ class Simplified:
     warnings: tuple[str, ...] = ()
 
 
-def simplified(model: onnx.ModelProto, *, where: str) -> Simplified:
+def simplified(
+    model: onnx.ModelProto,
+    *,
+    where: str,
+    samples: Iterable[Feeds] = (),
+    fixed: Mapping[str, NDArray[Any]] | None = None,
+) -> Simplified:
     """`model` without dead nodes, equal subexpressions, equal weights and norms behind a Gemm.
 
     What was given stays as it is.
@@ -51,6 +60,8 @@ def simplified(model: onnx.ModelProto, *, where: str) -> Simplified:
     Args:
         model: A model with its data in memory.
         where: What to call it in a warning.
+        samples: Real inputs that both are run on too.
+        fixed: Inputs that stand for constants (see `agreement`).
     """
     import onnx_ir as ir
 
@@ -63,7 +74,7 @@ def simplified(model: onnx.ModelProto, *, where: str) -> Simplified:
         simpler = ir.serde.serialize_model(intermediate)
     except (ir.serde.SerdeError, ir.passes.PassError, ValueError, TypeError) as error:
         return Simplified(model=model, warnings=(f"`{where}` is not simplified: {first_cause(error)}",))
-    found = agreement(model, simpler)
+    found = agreement(model, simpler, samples=samples, fixed=fixed)
     if found.verdict is not Verdict.EQUAL:
         told = f"`{where}` is not simplified: the simpler graph is not proven equal ({found.reason})"
         return Simplified(model=model, warnings=(told,))

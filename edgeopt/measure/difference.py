@@ -22,11 +22,15 @@ class Difference:
         mean: The mean absolute difference.
         relative: `largest` as a part of the largest magnitude of the reference; infinite where that is 0 and the
             difference is not.
+        root_mean_square: Of the difference.
+        magnitude: The largest magnitude of the reference.
         sqnr_db: 10 log10(sum of squares / sum of squared differences) in dB, within ±120.
     """
 
     largest: float
     mean: float
+    root_mean_square: float
+    magnitude: float
     relative: float
     sqnr_db: float
 
@@ -85,6 +89,8 @@ class _Tally:
         return Difference(
             largest=self.largest,
             mean=self.total / self.count if self.count else self.largest,
+            root_mean_square=math.sqrt(self.noise / self.count) if self.count else self.largest,
+            magnitude=self.magnitude,
             relative=0.0 if is_equal else self.largest / self.magnitude if self.magnitude else math.inf,
             sqnr_db=signal_to_noise_db(self.signal, self.noise),
         )

@@ -18,6 +18,6 @@ def signal_to_noise_db(signal: float, noise: float) -> float:
     """
     if noise <= 0:
         return EXACT_DB
-    if signal <= 0:
+    if signal <= 0 or math.isinf(noise):
         return -EXACT_DB
     return min(EXACT_DB, max(-EXACT_DB, 10 * math.log10(signal / noise)))

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeopt.report.convert_text import CONVERT_VIEWS
 from edgeopt.report.corrections import correction_rows
 from edgeopt.report.diagnose_text import DIAGNOSE_VIEWS
 from edgeopt.report.escape import plain_line, printable
@@ -31,6 +31,8 @@ from edgeopt.report.plan_text import PLAN_VIEWS
 from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
 from edgeopt.report.reliability import calibration_cells
 from edgeopt.report.soak_text import soak_parts
+from edgeopt.report.tables import facts_table as _facts
+from edgeopt.report.tables import headed_table as _table
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
@@ -233,6 +235,7 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
+    **CONVERT_VIEWS,
     **DIAGNOSE_VIEWS,
     **PLAN_VIEWS,
     **RECORD_VIEWS,
@@ -269,22 +272,6 @@ def _rows(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[Rende
     for row in rows:
         table.add_row(*map(printable, row))
     return [table] if rows else []
-
-
-def _table(*headers: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    return table
-
-
-def _facts(rows: Sequence[tuple[str, str]]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in rows:
-        table.add_row(printable(name), Text(printable(text)))
-    return table
 
 
 def _coloured(text: str, outcome: str) -> Text:

@@ -180,7 +180,7 @@ def _refusal(path: Path, error: Exception) -> EdgeoptError:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0] if lines else "it gives no reason; is there too little memory?"
 
 
 @contextmanager

@@ -3,4 +3,8 @@
 from __future__ import annotations
 
 # name in a recipe -> its frozen dataclass of options
-STEPS: dict[str, str] = {"quantize": "edgeopt.steps.quantize.step:Quantize"}
+STEPS: dict[str, str] = {
+    "simplify": "edgeopt.steps.simplify:Simplify",
+    "convert": "edgeopt.steps.convert:Convert",
+    "quantize": "edgeopt.steps.quantize.step:Quantize",
+}

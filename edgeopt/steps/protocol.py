@@ -32,6 +32,11 @@ class Step(Protocol):
     name: ClassVar[str]
 
     @property
+    def ending(self) -> str:
+        """That of the file that it makes, as in `.onnx`."""
+        ...
+
+    @property
     def takes_data(self) -> bool:
         """Whether samples may change what it makes; one that does not take them is given none."""
         ...

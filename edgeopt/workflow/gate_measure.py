@@ -27,6 +27,7 @@ from edgeopt.workflow.recipe import (
     AppliedRecipe,
     Recipe,
     apply_recipe,
+    ending_of,
     recipe_from_tables,
     recipe_lineage,
     split_for,
@@ -84,7 +85,7 @@ def measured_case(
     ground = _ground(settings, folder, faults, seed)
     require([*faults, *data_faults(settings, rules, ground.data, cluster)])
     candidate, applied = _made(ground, folder, seed, report, cache=cache)
-    kept = held.artifact(store, _made_path(folder, ground.original, "baseline")) if held else None
+    kept = held.artifact(store, _made_path(folder, ground.original.path, "baseline")) if held else None
     models = (kept or ground.original, candidate)
     judging = Judging(
         data=_judged(ground, rules, models, settings, folder),
@@ -164,7 +165,8 @@ def _made(
     ground: _Ground, folder: Path, seed: int, report: Report, *, cache: Named | None
 ) -> tuple[Artifact, AppliedRecipe]:
     """The candidate, which says what it was made from, and its steps with what they warn of."""
-    path = _made_path(folder, ground.original, "candidate")
+    named = ground.original.path.with_suffix(ending_of(ground.recipe, ground.original))
+    path = _made_path(folder, named, "candidate")
     calibration = ground.split.calibration if ground.split and takes_data(ground.recipe) else None
     applied = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(ground.recipe, ground.original, calibration, seed=seed)
@@ -204,7 +206,8 @@ def _elsewhere(settings: Config) -> list[str]:
     return [f"{told} ([bench] targets)"] if others else []
 
 
-def _made_path(folder: Path, original: Artifact, role: str) -> Path:
+def _made_path(folder: Path, named: Path, role: str) -> Path:
+    """Where a model of that role goes, called as `named` is, with its ending."""
     record = folder / RECORD_FOLDER
     try:
         record.mkdir(exist_ok=True)
@@ -212,4 +215,4 @@ def _made_path(folder: Path, original: Artifact, role: str) -> Path:
         raise InputError(
             f"folder `{record}` cannot be made: {error.strerror}", hint="put edgeopt.toml where you may write"
         ) from error
-    return record / f"{original.path.stem}.{role}{original.path.suffix}"
+    return record / f"{named.stem}.{role}{named.suffix}"

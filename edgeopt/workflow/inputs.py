@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from edgeopt.core.artifact import FORMATS, Artifact
+from edgeopt.core.artifact import FORMATS, Artifact, TensorSpec
 from edgeopt.core.dataset import CONFIRM, Dataset
 from edgeopt.core.overlap import require_disjoint_parts
 from edgeopt.core.profiles import load_target
@@ -59,12 +59,21 @@ def data_for(artifact: Artifact, data: Named, preprocess: Preprocess | None = No
     Raises:
         InputError: It cannot be read, does not fit the model, or two of its parts share a sample.
     """
+    return data_for_inputs(artifact.inputs, data, preprocess)
+
+
+def data_for_inputs(inputs: tuple[TensorSpec, ...], data: Named, preprocess: Preprocess | None = None) -> Dataset:
+    """The data set that `data` names, bound to these inputs.
+
+    Raises:
+        InputError: It cannot be read, does not fit the inputs, or two of its parts share a sample.
+    """
     from edgeopt.data.bind import bind_dataset
     from edgeopt.data.read import read_dataset
 
-    dataset = read_dataset(str(data), artifact.inputs)
+    dataset = read_dataset(str(data), inputs)
     require_disjoint_parts(dataset)
-    return bind_dataset(dataset, artifact.inputs, preprocess)
+    return bind_dataset(dataset, inputs, preprocess)
 
 
 def judged_rows(data: Dataset, artifacts: Sequence[Artifact]) -> Dataset:

@@ -80,14 +80,14 @@ def apply_recipe(
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         current, steps = source, list[AppliedStep]()
         for number, step in enumerate(recipe, start=1):
-            made = Path(folder, f"{number}.onnx")
+            made = Path(folder, f"{number}{step.ending}")
             applied = apply_step(
                 step,
                 current,
                 made,
                 _samples(step, data, random),
                 cache=cache,
-                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}.onnx"),
+                lies_at=output if number == len(recipe) else Path(f"{output.stem}.step{number}{step.ending}"),
                 seed=seed,
                 progress=counter(report, step.name),
             )
@@ -96,6 +96,11 @@ def apply_recipe(
             current = model_artifact(made)
         _place(current, output)
     return AppliedRecipe(steps=tuple(steps), warnings=tuple(warnings))
+
+
+def ending_of(recipe: Recipe, source: Artifact) -> str:
+    """The ending of the file that a recipe makes of `source`, as in `.onnx`."""
+    return recipe[-1].ending if recipe else source.path.suffix
 
 
 def takes_data(recipe: Recipe) -> bool:

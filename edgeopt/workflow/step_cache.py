@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgeopt.store.store import Store
 
 # What a step's own code is made of: a version alone would not tell two checkouts of edgeopt apart.
-_CODE = ("core", "graph", "steps")
+_CODE = ("core", "graph", "runners", "measure", "steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

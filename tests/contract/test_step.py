@@ -14,25 +14,30 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeopt.core.artifact import TensorSpec
 from edgeopt.core.dataset import Dataset, no_samples
 from edgeopt.errors import EdgeoptError
 from edgeopt.graph.calibration_rows import calibration_rows_in
 from edgeopt.graph.load import onnx_artifact
-from edgeopt.runners import runner_named
+from edgeopt.graph.tflite.read import read_tflite
+from edgeopt.runners import RUNNER_OF_FORMAT, runner_named
 from edgeopt.steps import STEPS
 from edgeopt.steps.protocol import Step, StepReport
+from edgeopt.workflow.inputs import model_artifact
 
 # Builders of the models that steps are tried on, of `tests/conftest.py`; some schemes multiply matrices alone.
 MODELS = ("conv", "conv_fixed_batch", "padded", "mlp", "nhwc", "listed_initializers")
 WITH_PRODUCTS = ("conv", "conv_fixed_batch", "mlp", "attention")
 # step -> options, and the models in which it has something to do: on x86 int8 leaves their thin convolutions float.
 CASES: dict[str, list[tuple[dict[str, Any], tuple[str, ...]]]] = {
+    "simplify": [({}, (*MODELS, "attention"))],
+    "convert": [({}, MODELS)],
     "quantize": [
         ({"target": "rpi4"}, MODELS),
         ({"scheme": "int8-dynamic"}, WITH_PRODUCTS),
         ({"scheme": "int4-weights"}, WITH_PRODUCTS),
         ({"scheme": "fp16"}, (*MODELS, "attention")),
-    ]
+    ],
 }
 PARAMETERS = [
     pytest.param((name, options, model), id="-".join([name, *map(str, options.values()), model]))
@@ -99,16 +104,34 @@ def test_a_step_is_a_frozen_dataclass_of_options_under_its_name(name: str) -> No
             setattr(step, field.name, None)
 
 
+def output_of(step: Step, source: Path) -> Path:
+    """Where a step may write, beside the source."""
+    return source.with_name(f"out{step.ending}")
+
+
+def require_valid(path: Path) -> None:
+    if path.suffix == ".onnx":
+        onnx.checker.check_model(onnx.load(path), full_check=True)
+    else:
+        read_tflite(path)
+
+
+def ports(specs: tuple[TensorSpec, ...]) -> list[tuple[str, tuple[int, ...], str]]:
+    """What is the same in every format: names, types, and shapes at a batch of 1."""
+    return [(spec.name, spec.concrete_shape(), spec.dtype) for spec in specs]
+
+
 def test_a_step_writes_a_valid_model_that_runs(step: Step, source: Path) -> None:
-    output, data = source.with_name("out.onnx"), samples_for(source)
+    output, data = output_of(step, source), samples_for(source)
 
     report = step.apply(source, output, data)
 
     assert isinstance(report, StepReport)
-    onnx.checker.check_model(onnx.load(output), full_check=True)
-    before, after = onnx_artifact(source), onnx_artifact(output)
-    assert (after.inputs, after.outputs) == (before.inputs, before.outputs)
-    with runner_named("onnxruntime").open(output) as session:
+    require_valid(output)
+    before, after = model_artifact(source), model_artifact(output)
+    assert (ports(after.inputs), ports(after.outputs)) == (ports(before.inputs), ports(before.outputs))
+    assert step.ending != ".onnx" or (after.inputs, after.outputs) == (before.inputs, before.outputs)
+    with runner_named(RUNNER_OF_FORMAT[after.format]).open(output) as session:
         size = after.inputs[0].shape[0] if isinstance(after.inputs[0].shape[0], int) else 3
         answers = session.infer({name: array[:size] for name, array in data.inputs.items()})
     assert all(np.isfinite(answer).all() and len(answer) == size for answer in answers.values())
@@ -117,14 +140,14 @@ def test_a_step_writes_a_valid_model_that_runs(step: Step, source: Path) -> None
 def test_a_step_leaves_nothing_but_its_output(step: Step, source: Path) -> None:
     before = digest(source)
 
-    step.apply(source, source.with_name("out.onnx"), samples_for(source))
+    step.apply(source, output_of(step, source), samples_for(source))
 
     assert digest(source) == before
-    assert sorted(path.name for path in source.parent.iterdir()) == ["model.onnx", "out.onnx"]
+    assert {path.name for path in source.parent.iterdir()} == {"model.onnx", f"out{step.ending}"}
 
 
 def test_the_same_input_gives_the_same_bytes(step: Step, source: Path) -> None:
-    outputs = [source.with_name(f"{number}.onnx") for number in range(3)]
+    outputs = [source.with_name(f"{number}{step.ending}") for number in range(3)]
 
     for output in outputs:
         step.apply(source, output, samples_for(source))
@@ -133,31 +156,31 @@ def test_the_same_input_gives_the_same_bytes(step: Step, source: Path) -> None:
 
 
 def test_what_a_step_makes_rests_on_samples_only_where_it_takes_them(step: Step, source: Path) -> None:
-    with_data, without = source.with_name("with.onnx"), source.with_name("without.onnx")
+    with_data, without = (source.with_name(f"{name}{step.ending}") for name in ("with", "without"))
 
     step.apply(source, with_data, replace(samples_for(source), digest="ab"))
     if not step.needs_data:
         step.apply(source, without, no_samples())
 
     assert step.takes_data or not step.needs_data
-    assert (calibration_rows_in(with_data) is not None) == step.takes_data
+    assert (step.ending == ".onnx" and calibration_rows_in(with_data) is not None) == step.takes_data
     assert step.takes_data or digest(with_data) == digest(without)
 
 
 def test_a_step_replaces_an_older_output(step: Step, source: Path) -> None:
-    output = source.with_name("out.onnx")
+    output = output_of(step, source)
     output.write_text("older")
 
     step.apply(source, output, samples_for(source))
 
-    onnx.checker.check_model(onnx.load(output))
+    require_valid(output)
 
 
 def test_a_step_tells_how_far_it_is(step: Step, small_models: Any, save_model: SaveModel) -> None:
     source = save_model(small_models.conv())
     told: list[tuple[int, int]] = []
 
-    step.apply(source, source.with_name("out.onnx"), samples_for(source), progress=lambda *pair: told.append(pair))
+    step.apply(source, output_of(step, source), samples_for(source), progress=lambda *pair: told.append(pair))
 
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1]
@@ -168,7 +191,7 @@ def test_what_a_step_reports_is_json(step: Step, small_models: Any, save_model: 
 
     source = save_model(small_models.conv())
 
-    report = step.apply(source, source.with_name("out.onnx"), samples_for(source))
+    report = step.apply(source, output_of(step, source), samples_for(source))
 
     assert json.loads(json.dumps(report.details, allow_nan=False)) == report.details
     assert all(isinstance(warning, str) for warning in report.warnings)

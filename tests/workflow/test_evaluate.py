@@ -132,7 +132,7 @@ def test_existing_predictions_stay_unless_forced(task):
         ({"x": np.full((900, 3), np.nan, np.float32)}, "holds NaN or infinity in 900 of 900 samples"),
         ({"x": np.zeros((900, 4), np.float32)}, "has samples of shape 4, the model takes 3"),
         ({"x": np.zeros((0, 3), np.float32), "y": np.zeros(0, int), "room": None}, "zero samples"),
-        ({"x": None, "picture": np.zeros((900, 3), np.float32)}, "has no array for model input `x`"),
+        ({"x": None, **dict.fromkeys(("one", "two"), np.zeros((900, 3)))}, "has no array for model input `x`"),
     ],
 )
 def test_data_that_cannot_be_used_is_refused(task, arrays, message):

@@ -21,7 +21,8 @@ def test_the_bundled_files_are_there(name):
         ("nowhere.onnx", InputError, "does not exist"),
         ("model.txt", InputError, "has no known model ending"),
         ("model.h5", Unsupported, "is a Keras or TensorFlow model"),
-        ("model.tflite", Unsupported, "this needs an ONNX model"),
+        ("model.pt2", Unsupported, "this needs an ONNX model"),
+        ("model.tflite", InputError, "is not a TFLite model"),
     ],
 )
 def test_what_is_no_model_is_refused(tmp_path, name, error, message):

@@ -31,6 +31,7 @@ class Sign:
     """Names itself as the model's producer; as external data where it shall lie in two files."""
 
     name: ClassVar[str] = "sign"
+    ending: ClassVar[str] = ".onnx"
     takes_data: ClassVar[bool] = True
     needs_data: ClassVar[bool] = True
     producer: str = "me"

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from edgeopt.errors import InputError
-from edgeopt.steps.export.program import BATCH, Program
+from edgeopt.steps.export.program import BATCH, Input, Program
 
 _BATCHES = (2, 3)
 
@@ -36,8 +36,8 @@ def fixed(program: Program) -> Program:
 
 
 def fixed_inputs(program: Program) -> tuple[str, ...]:
-    """Names of inputs whose first axis is fixed."""
-    return tuple(each.name for each in program.inputs if 0 not in each.free)
+    """Names of inputs whose first axis is fixed; single numbers have none."""
+    return tuple(each.name for each in program.inputs if 0 not in each.free and each.example.ndim)
 
 
 def _candidates(program: Program) -> tuple[int, ...]:
@@ -50,11 +50,8 @@ def _candidates(program: Program) -> tuple[int, ...]:
     return tuple(index for index, length in enumerate(lengths) if length and length == first)
 
 
-def _is_fixed_by_user(given: object) -> bool:
+def _is_fixed_by_user(given: Input) -> bool:
     """Whether the user wrote a shape with another batch than one sample."""
-    from edgeopt.steps.export.program import Input
-
-    assert isinstance(given, Input)
     return given.is_drawn and given.example.shape[0] != 1
 
 

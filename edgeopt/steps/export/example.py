@@ -63,12 +63,16 @@ def _array(shape: InputShape) -> Any:
 
 def _given_arguments(source: Source, module: Any) -> dict[str, Any]:
     """What `example_inputs` of the Python file gives, by name of the argument; empty where there is none."""
+    import torch
+    from torch.utils import _pytree as pytree
+
     example = getattr(source.module, EXAMPLE, None)
     if example is None:
         return {}
     purpose = f"`{EXAMPLE}` of {PURPOSE}"
     with UsersCode(source.text, purpose=purpose):
         value = example() if callable(example) else example
+    value = pytree.tree_map(lambda leaf: torch.from_numpy(leaf) if isinstance(leaf, np.ndarray) else leaf, value)
     if isinstance(value, Mapping):
         return dict(value)
     values = tuple(value) if isinstance(value, tuple | list) else (value,)

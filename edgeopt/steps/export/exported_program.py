@@ -83,7 +83,9 @@ def _require_harmless(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if not any(name.rpartition("/")[2] == _FORMAT for name in names):
-                raise InputError(f"`{path}` is no exported program of torch 2.8 or newer", hint=_SAVE_HINT)
+                raise InputError(
+                    f"`{path}` is no exported program of torch 2.8 or newer, or is cut off", hint=_SAVE_HINT
+                )
             pickled = next((name for name in names if _PICKLED.fullmatch(name)), "")
             for name in names:
                 if name.endswith(".json"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,14 +93,15 @@ def by_trace(program: Program, opset: int) -> tuple[onnx.ModelProto, tuple[str, 
         raise ExportFailed(_reason(error)) from error
     model = onnx.load_model_from_string(stream.getvalue())
     _name_as_module_does(model.graph)
-    branches = {
-        str(warning.message).splitlines()[0]
+    places = {
+        f"{Path(warning.filename).name} line {warning.lineno}"
         for warning in caught
         if issubclass(warning.category, torch.jit.TracerWarning)
     }
-    return model, tuple(
-        f"what depends on values is fixed as it was for the example: {text}" for text in sorted(branches)
-    )
+    if not places:
+        return model, ()
+    told = f"the module decides by values ({', '.join(sorted(places))}), and the model keeps what the example decided"
+    return model, (told,)
 
 
 EXPORTERS: dict[str, Callable[[Program, int], tuple[onnx.ModelProto, tuple[str, ...]]]] = {

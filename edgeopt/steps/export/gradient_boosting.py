@@ -1,54 +1,62 @@
-"""Histogram gradient boosting as skl2onnx 1.20 should write it: integers where it writes booleans, exact thresholds."""
+"""Histogram gradient boosting: integers where skl2onnx 1.20 writes booleans, and thresholds rounded as samples are.
+
+Its trees compare float64 samples with float64 thresholds, and a threshold is often the value of a sample. The ONNX form
+compares float32 with float32. Rounding keeps order, so that rounded samples take the branches that they took before
+if thresholds are rounded alike, to the nearest: only two numbers that fall together in float32 are told apart no more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeopt._optional import require
 
 Converter = Callable[[Any, Any, Any], None]
+_MOST_DEPTH = 8  # of estimators inside estimators
 
 
 def converters() -> dict[type, Converter]:
-    """Converters of ours for the estimators that skl2onnx does not write right.
+    """Converters of ours for the estimators that skl2onnx 1.20 fails on.
 
     `nodes_missing_value_tracks_true` is a list of numpy booleans (skl2onnx/common/tree_ensemble.py, `missing`), which
-    `onnx.helper.make_attribute` no longer takes. And thresholds are rounded to the nearest float32, above which
-    a sample may lie that is at most the threshold, where those of other trees are rounded down.
+    `onnx.helper.make_attribute` no longer takes.
     """
-    registration = require("skl2onnx.common._registration", purpose="convert scikit-learn models")
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    registration = require("skl2onnx.common._registration", purpose="convert scikit-learn models")
+
     def converter(scope: Any, operator: Any, container: Any) -> None:
-        original = operator.raw_operator
-        operator.raw_operator = _with_float32_thresholds(original)
-        try:
-            registration.get_converter(operator.type)(scope, operator, _WholeNumbers(container))
-        finally:
-            operator.raw_operator = original
+        registration.get_converter(operator.type)(scope, operator, _WholeNumbers(container))
 
     return {HistGradientBoostingClassifier: converter, HistGradientBoostingRegressor: converter}
 
 
-def rounded_down(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest float32 at or below each value: x <= value holds for the same float32 x."""
-    nearest = values.astype(np.float32)
-    below = np.nextafter(nearest, np.float32(-np.inf))
-    return np.where(nearest.astype(np.float64) > values, below, nearest).astype(np.float64)
-
-
-def _with_float32_thresholds(estimator: Any) -> Any:
-    """A copy of an estimator whose thresholds are float32; it parts float32 samples as the original does."""
+def as_float32_samples_see_it(estimator: Any) -> Any:
+    """`estimator`, or a copy whose thresholds of histogram boosting are rounded to float32, wherever in it that is."""
+    if not any(True for _ in _predictors(estimator)):
+        return estimator
     copy = deepcopy(estimator)
-    for stage in copy._predictors:
-        for predictor in stage:
-            predictor.nodes["num_threshold"] = rounded_down(predictor.nodes["num_threshold"])
+    for predictor in _predictors(copy):
+        predictor.nodes["num_threshold"] = predictor.nodes["num_threshold"].astype(np.float32)
     return copy
+
+
+def _predictors(value: Any, depth: int = 0) -> Iterator[Any]:
+    """Trees of histogram boosting in an estimator, in its steps and in what it keeps in lists."""
+    if depth > _MOST_DEPTH:
+        return
+    if hasattr(value, "_predictors"):
+        yield from (predictor for stage in value._predictors for predictor in stage)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _predictors(each, depth + 1)
+    elif hasattr(value, "get_params") and hasattr(value, "__dict__"):
+        for each in vars(value).values():
+            yield from _predictors(each, depth + 1)
 
 
 class _WholeNumbers:

@@ -86,6 +86,7 @@ def head_of(estimator: Any, text: str) -> Head:
         InputError: It is not fitted.
         Unsupported: It gives several labels per sample, or nothing that can be compared.
     """
+    from sklearn.base import is_regressor
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
@@ -104,7 +105,7 @@ def head_of(estimator: Any, text: str) -> Head:
         kind = PROBABILITIES if has_probabilities else SCORES if hasattr(estimator, "decision_function") else ""
         if kind:
             return Head(kind=kind, classes=tuple(np.asarray(classes).tolist()))
-    elif hasattr(estimator, "predict") and getattr(last_step(estimator), "_estimator_type", "regressor") == "regressor":
+    elif hasattr(estimator, "predict") and is_regressor(estimator):
         return Head(kind=VALUE)
     elif hasattr(estimator, "transform") and not hasattr(estimator, "predict"):
         return Head(kind=FEATURES)

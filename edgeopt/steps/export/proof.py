@@ -88,7 +88,7 @@ def compared(path: Path, reference: Callable[[Feeds], Feeds], trials: Iterable[F
     Args:
         path: The model.
         reference: Gives the outputs that it should have, by name.
-        trials: Batches of inputs by name.
+        trials: Batches of inputs by name; the model gets them in its own types.
         inputs: What the trials are.
 
     Raises:
@@ -97,8 +97,10 @@ def compared(path: Path, reference: Callable[[Feeds], Feeds], trials: Iterable[F
     """
     differences, samples = Differences(), 0
     with opened(path) as session:
+        kinds = {spec.name: np.dtype(spec.dtype) for spec in session.inputs}
         for feeds in trials:
-            differences.add(reference(feeds), session.infer(feeds))
+            taken = {name: np.ascontiguousarray(feeds[name], dtype=kind) for name, kind in kinds.items()}
+            differences.add(reference(feeds), session.infer(taken))
             first = next(iter(feeds.values()))
             samples += len(first) if first.ndim else 1
     return Compared(inputs=inputs, samples=samples, outputs=differences.by_output())
@@ -123,17 +125,22 @@ def trials_of(data: Dataset, fixed_batch: int | None) -> Iterator[Feeds]:
     yield from kept.batches(fixed_batch or _BATCH, is_filled=fixed_batch is not None)
 
 
-def require_close(each: Compared, *, what: str, hint: str = "", tolerance: float = TOLERANCE) -> None:
+def require_close(each: Compared, *, what: str, hint: Callable[[], str]) -> None:
     """Refuse a model that differs from what it was made of.
 
+    Args:
+        each: The comparison.
+        what: The model, for the message.
+        hint: Gives what may mend it; asked only where it differs.
+
     Raises:
-        Unsupported: An output differs by more than `tolerance`, relative to its largest magnitude.
+        Unsupported: An output differs by more than `TOLERANCE`, relative to its largest magnitude.
     """
     name, worst = each.worst
-    if not worst.relative <= tolerance:
+    if not worst.relative <= TOLERANCE:
         raise Unsupported(
             f"{what} is not what it was made of: output `{name}` differs by {worst.largest:.3g}, "
             f"{worst.relative:.3g} of its largest value (SQNR {worst.sqnr_db:.1f} dB), on {each.samples} samples of "
-            f"{each.inputs}; at most {tolerance:g} passes, and nothing is written",
-            hint=hint,
+            f"{each.inputs}; at most {TOLERANCE:g} passes, and nothing is written",
+            hint=hint(),
         )

@@ -65,7 +65,8 @@ def source_from_text(text: str) -> Source:
     ending = path.suffix.lower()
     if ending in _KINDS:
         return Source(text=text, kind=_KINDS[ending], path=path)
-    _refuse_other_files(path, ending)
+    if text:
+        _refuse_other_files(path, ending)
     if not text.rpartition(":")[0]:
         raise InputError(f"source `{text}` is no model file and names no Python object", hint=_REFERENCE_HINT)
     with contextlib.redirect_stdout(sys.stderr):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RANDOM = "random inputs"
 _OTHER_LENGTH = 7  # of free axes that are not the batch, in one of the trials
 _BATCHES = (1, 2, 3)
+_ODD_DRAWS = 20
 _PURPOSE = "export torch modules"
 
 
@@ -127,7 +129,9 @@ def _ready(named: Source) -> tuple[Any, tuple[str, ...]]:
     """The module in evaluation mode on the CPU, and what was done to it."""
     import torch
 
-    module, told = named.value, []
+    module, told = _inner(named.value), []
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError(f"{PURPOSE} `{named.text}` is TorchScript", hint="give the module that it was made from")
     kinds = {str(tensor.dtype) for tensor in module.parameters() if tensor.is_floating_point()} - {"torch.float32"}
     if kinds:
         raise InputError(
@@ -140,6 +144,17 @@ def _ready(named: Source) -> tuple[Any, tuple[str, ...]]:
         told.append("the module was in training mode and is exported in evaluation mode (`eval()`)")
     module.eval()
     return module.to(torch.device("cpu")), tuple(told)
+
+
+def _inner(module: Any) -> Any:
+    """The module inside those that spread it over devices or compile it, whose `forward` names no arguments."""
+    for attribute, kinds in (
+        ("module", ("DataParallel", "DistributedDataParallel")),
+        ("_orig_mod", ("OptimizedModule",)),
+    ):
+        if type(module).__name__ in kinds:
+            return _inner(getattr(module, attribute))
+    return module
 
 
 def _exported(program: Program, opset: int, scratch: Path) -> _Exported:
@@ -159,8 +174,9 @@ def _exported(program: Program, opset: int, scratch: Path) -> _Exported:
                 model, traced = EXPORTERS[exporter](way, opset)
                 result = tidied(model, where=program.text)
                 save_onnx(result.model, scratch)
-                found = compared(scratch, way.infer, _random_trials(way), inputs=RANDOM)
-                require_close(found, what=f"the export of `{program.text}`", hint=_hint_of_difference(way))
+                trials = [*_random_trials(way), *(_odd_trials(way) if traced else ())]
+                found = compared(scratch, way.infer, trials, inputs=RANDOM)
+                require_close(found, what=f"the export of `{program.text}`", hint=partial(_hint_of_difference, way))
             except (ExportFailed, EdgeoptError) as error:
                 failures.append((exporter, error))
                 continue
@@ -174,10 +190,12 @@ def _refusal(program: Program, failures: list[tuple[str, EdgeoptError | ExportFa
     differing = [error for _, error in failures if isinstance(error, Unsupported)]
     if differing:
         return differing[-1]
-    reasons = {exporter: str(error) for exporter, error in reversed(failures)}
-    told = "; ".join(f"{'the older exporter' if name == 'trace' else 'torch'}: {why}" for name, why in reasons.items())
+    reasons: dict[str, str] = {}
+    for exporter, error in failures:
+        reasons.setdefault(exporter, str(error))
+    told = "; its older exporter: ".join(reasons.values())
     return Unsupported(
-        f"{PURPOSE} `{program.text}` cannot be exported: {told}",
+        f"torch cannot export {PURPOSE} `{program.text}`: {told}",
         hint="rewrite what is named, or export with `torch.export` yourself and give the .pt2 file",
     )
 
@@ -198,7 +216,7 @@ def _told(
         return tuple(told)
     stays = tuple(each.name for each in way.inputs if 0 not in each.free and each.example.ndim)
     if stays:
-        why = next((str(error) for _, error in failures), "the module takes no other")
+        why = next((str(error) for _, error in failures), "the module does not run with more samples there")
         names = ", ".join(f"`{name}`" for name in stays)
         lengths = ", ".join(str(each.example.shape[0]) for each in way.inputs if each.name in stays)
         told.append(f"the first axis of {names} is fixed at {lengths}: {why}")
@@ -211,7 +229,9 @@ def _hint_of_difference(program: Program) -> str:
     first, second = program.infer(feeds), program.infer(feeds)
     if all(np.array_equal(first[name], second[name], equal_nan=True) for name in first):
         return "does the module keep state, or choose by values or lengths? write it so that it does not"
-    return "the module gives other outputs each time: take chance out of it (dropout by `F.dropout` needs `training`)"
+    return (
+        "the module gives other outputs each time: take chance (`F.dropout` without `training`) and counters out of it"
+    )
 
 
 def _random_trials(program: Program) -> Iterator[Feeds]:
@@ -225,6 +245,22 @@ def _random_trials(program: Program) -> Iterator[Feeds]:
             each.name: drawn_like(
                 np.random.default_rng((seed, index)), each, batch=batch if has_batch else 1, length=length
             )
+            for index, each in enumerate(program.inputs)
+        }
+
+
+def _odd_trials(program: Program) -> Iterator[Feeds]:
+    """Inputs that a module which decides by values may decide otherwise for: negated, zeros, and more random ones."""
+    for factor in (-1, 0):
+        yield {
+            each.name: each.example * each.example.dtype.type(factor)
+            if each.example.dtype.kind == "f"
+            else each.example
+            for each in program.inputs
+        }
+    for seed in range(_ODD_DRAWS):
+        yield {
+            each.name: drawn_like(np.random.default_rng((seed, index, _ODD_DRAWS)), each, batch=1)
             for index, each in enumerate(program.inputs)
         }
 
@@ -244,5 +280,5 @@ def _on_samples(made: _Exported, scratch: Path, samples: ReadSamples | None) -> 
     found = compared(
         scratch, made.program.infer, trials_of(data, lengths[0] if lengths else None), inputs=f"`{data.source}`"
     )
-    require_close(found, what=f"the export of `{made.program.text}`", hint=_hint_of_difference(made.program))
+    require_close(found, what=f"the export of `{made.program.text}`", hint=partial(_hint_of_difference, made.program))
     return (found,)

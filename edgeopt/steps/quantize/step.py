@@ -138,6 +138,11 @@ class Quantize:
                 )
 
     @property
+    def ending(self) -> str:
+        """That of an ONNX model."""
+        return ".onnx"
+
+    @property
     def takes_data(self) -> bool:
         """Whether samples may change what it makes."""
         return self._scheme().takes_data

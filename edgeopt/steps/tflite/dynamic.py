@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.matrix import DYNAMIC
+from edgeopt.steps.tflite.families.integer import DYNAMIC
 
 if TYPE_CHECKING:
     import onnx

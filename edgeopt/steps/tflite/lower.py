@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from edgeopt.steps.tflite.beyond import refusal_of
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Net, Tensor
 from edgeopt.steps.tflite.operators import OPERATORS, Writer
@@ -108,7 +109,7 @@ def writer_of(node: Node) -> Writer:
     """
     operator = OPERATORS.get(node.operator) if not node.domain else None
     if operator is None:
-        raise Refused("edgeopt has no TFLite counterpart for this operator")
+        raise refusal_of(node)
     return operator.load()
 
 

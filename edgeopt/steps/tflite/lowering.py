@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.net import Net, Operation, Options, Quantization, Tensor, options
+from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node, Source, ValueType
 from edgeopt.steps.tflite.view import Axes, Regrouping, Shape, View, is_same_order, permuted, regrouping
@@ -78,13 +78,19 @@ class Lowering:
         """How the value called `name` lies.
 
         Raises:
-            Refused: It is of a type that TFLite has not.
+            Refused: It is of a type that TFLite has not, or of a length that its data tell.
         """
         if name not in self.views:
             if name not in self.source.constants:
                 raise Refused(f"reads `{name}`, which nothing makes")
             self.views[name] = self._constant_view(name)
-        return self.views[name]
+        view = self.views[name]
+        if UNKNOWN in view.tensor.shape:
+            raise Refused(
+                f"reads `{name}`, which has as many elements as its data say",
+                rewrite="make that an output of the model, and compute what follows outside",
+            )
+        return view
 
     def is_bound(self, name: str) -> bool:
         """Whether the value called `name` has been made, or is constant."""
@@ -302,7 +308,7 @@ class Lowering:
                 answer.
         """
         told = self.source.types.get(name, ValueType(shape=None, dtype="unknown")).shape
-        if told is not None and told != view.shape:
+        if told is not None and not _may_be(view.shape, told):
             raise Refused(f"makes `{name}` of shape {view.shape} where ONNX says {told}")
         if name:
             self.views[name] = view
@@ -402,8 +408,11 @@ class Lowering:
     def give_outputs(self) -> None:
         """Make the outputs of the source outputs of the net, as ONNX has them."""
         for name in self.source.outputs:
-            view = self.view(name)
+            view = self.views.get(name) or self.view(name)
             self.node = replace(_NOBODY, name=name, outputs=(name,))
+            if not view.tensor.elements and view.tensor.data is not None:
+                self.net.outputs[name] = self._empty(view)
+                continue
             tensor = self.tensor(view)
             if view.dtype in STORED_AS:
                 tensor = self.cast(tensor, view.dtype)
@@ -429,6 +438,14 @@ class Lowering:
         return self.add(
             "RESHAPE", (source, lengths), tensor.shape, dtype=tensor.dtype, options=options("ReshapeOptions")
         )
+
+    def _empty(self, view: View) -> Tensor:
+        """A tensor of no elements, made by FILL: one without bytes is no constant in a file."""
+        lengths = self.new_constant(np.array(view.shape, np.int32), name="shape")
+        made = Tensor(name=self.unique(self.node.name), shape=view.shape, dtype=view.dtype)
+        value = Tensor(name=self.unique("scalar"), shape=(), dtype=view.dtype, data=np.zeros((), np.dtype(view.dtype)))
+        self.add_operation("FILL", (lengths, value), (made,), options=options("FillOptions"))
+        return made
 
     def _constant_view(self, name: str) -> View:
         value = self.source.constants[name]
@@ -494,6 +511,13 @@ class Lowering:
             options=options("QuantizeOptions"),
             name=tensor.name,
         )
+
+
+def _may_be(shape: Shape, told: Shape) -> bool:
+    """Whether a shape can be the one that is told: lengths that the data tell can be any."""
+    return len(shape) == len(told) and all(
+        length in (UNKNOWN, wanted) for length, wanted in zip(shape, told, strict=True)
+    )
 
 
 def real_numbers(tensor: Tensor) -> NDArray[np.float32]:

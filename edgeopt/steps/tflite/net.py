@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+UNKNOWN = -1  # length of an axis that only the data tell; a tensor with one can be an output and nothing else
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
@@ -47,7 +49,7 @@ class Tensor:
 
     Attributes:
         name: Unique in its net.
-        shape: Length per memory axis.
+        shape: Length per memory axis; `UNKNOWN` where the data tell it.
         dtype: NumPy's name, or `int4`.
         data: Its values where it is constant, (shape) of `dtype`; those of `int4` as int8.
         quantization: What its integers stand for.

@@ -24,6 +24,8 @@ _FIX_HINT = "give its shape: `--input {name}={shape}`"
 def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
     """Bind, in place, every free axis of the inputs: by `shapes`, else a first axis to 1.
 
+    A length of 0 counts as free unless `shapes` says it.
+
     Raises:
         InputError: `shapes` names no input, or says another length of a fixed axis.
         Unsupported: Free axes are left; all of them are told.
@@ -50,7 +52,7 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
             else:
                 axis.dim_value = given[place]
         lengths = [axis.dim_value for axis in axes]
-        if 0 in lengths:
+        if 0 in lengths and given is None:
             left.append(_FIX_HINT.format(name=name, shape="x".join(str(length or "?") for length in lengths)))
     if left:
         raise Unsupported("TFLite models have fixed shapes, and inputs have free axes", hint="; ".join(left))

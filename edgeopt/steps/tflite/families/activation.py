@@ -11,7 +11,7 @@ import numpy as np
 from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed, selected
-from edgeopt.steps.tflite.families.patterns import hard_swish_behind
+from edgeopt.steps.tflite.families.patterns import hard_swish_behind, mish, mish_behind
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Quantization, Tensor, options
@@ -123,7 +123,7 @@ def _bounds(node: Node, net: Lowering) -> tuple[float | None, float | None] | No
 
 
 def _integer_clip(node: Node, net: Lowering, view: View) -> bool:
-    """Write a Clip of int8 by its bounds in steps of its input; whether they are constant and a quantization follows."""
+    """Write a Clip of int8 by its bounds in steps of its input; whether they are constant and it is quantized after."""
     limits, quantization = _bounds(node, net), view.tensor.quantization
     if limits is None or quantization is None or net.wanted(node.output(0)) is None:
         return False
@@ -144,7 +144,7 @@ def prelu(node: Node, net: Lowering) -> None:
     if wanted is None:
         views = [net.numbers(view) for view in views]
     (x, slope), axes, shape = aligned(net, views)
-    if (wanted is not None or x.dtype == "float32") and len(shape) <= 4:  # noqa: PLR2004  PRELU broadcasts 4 axes
+    if (wanted is not None or x.dtype == "float32") and len(shape) <= 4:
         made = computed(net, "PRELU", x, slope, quantization=wanted)
     else:
         wide = ordered(net, [x, slope], "MAXIMUM", "MINIMUM", "MUL", "ADD")
@@ -157,6 +157,8 @@ def formula(node: Node, net: Lowering) -> None:
     """An activation that TFLite has not, by operators that it has."""
     if node.operator == "HardSigmoid" and _is_of_hard_swish(node) and hard_swish_behind(node, net):
         return
+    if node.operator == "Softplus" and mish_behind(node, net):
+        return
     view = net.numbers(net.view(node.input(0)))
     if node.operator != "Shrink":
         type_for(view.tensor.dtype, _REAL)
@@ -164,11 +166,11 @@ def formula(node: Node, net: Lowering) -> None:
 
 
 def _is_of_hard_swish(node: Node) -> bool:
-    return bool(np.isclose(node.attribute("alpha", 0.2), 1 / 6, rtol=1e-5)) and node.attribute("beta", 0.5) == 0.5  # noqa: PLR2004
+    return bool(np.isclose(node.attribute("alpha", 0.2), 1 / 6, rtol=1e-5)) and node.attribute("beta", 0.5) == 0.5
 
 
 def _below(net: Lowering, x: Tensor, factor: float, divisor: float = 1.0) -> Tensor:
-    """factor (e**(min(x, 0) / divisor) - 1)."""
+    """Factor (e**(min(x, 0) / divisor) - 1)."""
     low = computed(net, "MINIMUM", x, 0.0)
     if divisor != 1.0:
         low = computed(net, "MUL", low, 1.0 / divisor)
@@ -207,7 +209,7 @@ def _thresholded_relu(node: Node, net: Lowering, x: Tensor) -> Tensor:
 
 
 def _shrink(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """x + bias below -lambd, x - bias above lambd, 0 between."""
+    """X + bias below -lambd, x - bias above lambd, 0 between."""
     edge, bias = float(node.attribute("lambd", 0.5)), float(node.attribute("bias", 0.0))
     real = net.cast(x, "float32") if x.dtype not in ("int64", "uint64", "float64") else x
     type_for(real.dtype, _REAL)
@@ -217,23 +219,21 @@ def _shrink(node: Node, net: Lowering, x: Tensor) -> Tensor:
 
 
 def _softplus(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """max(x, 0) + log(1 + e**-|x|), which does not overflow."""
+    """max(x, 0) + log(1 + z) with z = e**-|x|, which does not overflow.
+
+    With w = 1 + z rounded, (z - (w - 1)) / w is what the rounding takes from log(1 + z).
+    """
     del node
-    small = computed(net, "EXP", computed(net, "NEG", computed(net, "ABS", x)))
-    return computed(net, "ADD", computed(net, "RELU", x), computed(net, "LOG", computed(net, "ADD", small, 1.0)))
+    z = computed(net, "EXP", computed(net, "NEG", computed(net, "ABS", x)))
+    w = computed(net, "ADD", z, 1.0)
+    lost = computed(net, "DIV", computed(net, "SUB", z, computed(net, "SUB", w, 1.0)), w)
+    logarithm = computed(net, "ADD", computed(net, "LOG", w), lost)
+    return computed(net, "ADD", computed(net, "RELU", x), logarithm)
 
 
 def _softsign(node: Node, net: Lowering, x: Tensor) -> Tensor:
     del node
     return computed(net, "DIV", x, computed(net, "ADD", computed(net, "ABS", x), 1.0))
-
-
-def _mish(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """x tanh(log(1 + e**x)) = x n / (n + 2) with n = e**x (e**x + 2); the quotient is 1 in float32 from x = 20 on."""
-    del node
-    power = computed(net, "EXP", computed(net, "MINIMUM", x, 20.0))
-    n = computed(net, "MUL", power, computed(net, "ADD", power, 2.0))
-    return computed(net, "MUL", x, computed(net, "DIV", n, computed(net, "ADD", n, 2.0)))
 
 
 def _swish(node: Node, net: Lowering, x: Tensor) -> Tensor:
@@ -246,7 +246,7 @@ _FORMULAS: Final[dict[str, Function]] = {
     "Celu": _celu,
     "Elu": _elu,
     "HardSigmoid": _hard_sigmoid,
-    "Mish": _mish,
+    "Mish": lambda _, net, x: mish(net, x),
     "Selu": _selu,
     "Shrink": _shrink,
     "Softplus": _softplus,

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.families.broadcast import aligned
+from edgeopt.steps.tflite.families.division import quotient, remainder
 from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.integer import requantized
 from edgeopt.steps.tflite.families.patterns import fused
@@ -58,56 +59,14 @@ def div(node: Node, net: Lowering) -> None:
     views = [net.numbers(net.view(name)) for name in node.inputs]
     tensors, axes, shape = aligned(net, views)
     dtype = tensors[0].dtype
-    if dtype in ("uint32", "int64"):
-        made = narrowed(net, _long_quotient(net, *[net.cast(each, "int64") for each in tensors]), dtype)
+    if dtype in ("uint32", "int64", "uint64"):
+        made = quotient(net, *tensors)
         net.bind(node.output(0), net.reshape(made, shape), axes)
         return
     ending = _float_ending(node, net, tensors[0])
     made = computed(net, "DIV", *widened(net, tensors, "DIV"), activation=ending.activation)
     net.absorb(ending)
     net.bind(node.output(0), net.reshape(narrowed(net, made, dtype), shape), axes)
-
-
-# A float32 quotient is off by at most 2**-21 of itself, so each round leaves a rest at least 2**20 times smaller;
-# a quotient of 63 bits is found after four.
-_ROUNDS: Final = 4
-
-
-def _long_quotient(net: Lowering, x: Tensor, y: Tensor) -> Tensor:
-    """x / y of int64, towards zero, exactly: TFLite divides int32 at most.
-
-    The quotient is the sum of quotients in float32 of what is left each time: x - q y becomes smaller than y.
-    """
-    divisor = net.cast(y, "float32")
-    quotient: Tensor | None = None
-    rest = x
-    for _ in range(_ROUNDS):
-        part = net.cast(computed(net, "DIV", net.cast(rest, "float32"), divisor), "int64")
-        quotient = part if quotient is None else computed(net, "ADD", quotient, part)
-        rest = computed(net, "SUB", rest, computed(net, "MUL", part, y))
-    assert quotient is not None
-    return _towards_zero(net, quotient, rest, x, y)
-
-
-def _towards_zero(net: Lowering, quotient: Tensor, rest: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The quotient mended by at most 1 so that the rest is smaller than y and has the sign of x."""
-
-    def is_negative(tensor: Tensor) -> Tensor:
-        return computed(net, "LESS", tensor, 0)
-
-    def size(tensor: Tensor) -> Tensor:
-        return computed(net, "MAXIMUM", tensor, computed(net, "NEG", tensor))
-
-    is_alike = computed(net, "EQUAL", is_negative(rest), is_negative(y))
-    step = computed(net, "SUB", computed(net, "MUL", net.cast(is_alike, "int64"), 2), 1)
-    is_too_large = computed(net, "GREATER_EQUAL", size(rest), size(y))
-    quotient = computed(net, "ADD", quotient, computed(net, "MUL", step, net.cast(is_too_large, "int64")))
-    rest = computed(net, "SUB", x, computed(net, "MUL", quotient, y))
-    is_alike = computed(net, "EQUAL", is_negative(rest), is_negative(y))
-    step = computed(net, "SUB", computed(net, "MUL", net.cast(is_alike, "int64"), 2), 1)
-    is_turned = computed(net, "NOT_EQUAL", is_negative(rest), is_negative(x))
-    is_wrong = computed(net, "LOGICAL_AND", is_turned, computed(net, "NOT_EQUAL", rest, 0))
-    return computed(net, "ADD", quotient, computed(net, "MUL", step, net.cast(is_wrong, "int64")))
 
 
 def variadic(node: Node, net: Lowering) -> None:
@@ -140,6 +99,9 @@ def mod(node: Node, net: Lowering) -> None:
     """Mod: FLOOR_MOD, whose sign is the divisor's; with `fmod` that of the dividend."""
     tensors, axes, shape = aligned(net, [net.numbers(net.view(name)) for name in node.inputs])
     dtype = tensors[0].dtype
+    if dtype == "uint64":
+        net.bind(node.output(0), net.reshape(remainder(net, *tensors), shape), axes)
+        return
     x, y = widened(net, tensors, "FLOOR_MOD")
     if node.attribute("fmod", 0) and not dtype.startswith("uint"):
         rest = computed(net, "FLOOR_MOD", _size(net, x), _size(net, y))

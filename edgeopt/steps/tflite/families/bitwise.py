@@ -73,14 +73,14 @@ def _and_of_halves(net: Lowering, x: Tensor, y: Tensor) -> Tensor:
 
 
 def bit_shift(node: Node, net: Lowering) -> None:
-    """BitShift of unsigned integers; as many places as there are, or more, leave 0."""
+    """BitShift; as many places as an integer has bits, or more, leave 0, and its sign when to the right."""
     tensors, axes, shape = aligned(net, [net.numbers(net.view(name)) for name in node.inputs])
     dtype = tensors[0].dtype
     x, by = tensors[0], _places(net, tensors[1])
     if node.attribute("direction") == "LEFT":
         made = _left(net, x, by)
     else:
-        made = _right_long(net, x, by) if dtype in _LONG else _right(net, x, by, np.dtype(dtype).itemsize * 8)
+        made = right_long(net, x, by) if dtype in _LONG else _right(net, x, by, np.dtype(dtype).itemsize * 8)
     net.bind(node.output(0), net.reshape(made, shape), axes)
 
 
@@ -107,15 +107,18 @@ def _left(net: Lowering, x: Tensor, by: Tensor) -> Tensor:
 
 
 def _right(net: Lowering, x: Tensor, by: Tensor, count: int) -> Tensor:
-    """x >> by; the kernel takes up to `count` - 1 places."""
+    """X >> by; the kernel takes up to `count` - 1 places, which leave the sign of a signed integer."""
     moved = computed(net, "RIGHT_SHIFT", x, net.cast(computed(net, "MINIMUM", by, count - 1), x.dtype))
+    if not x.dtype.startswith("uint"):
+        return moved
     zero = net.new_constant(np.array(0, x.dtype), name="zero")
     return selected(net, computed(net, "LESS", by, count), moved, zero)
 
 
-def _right_long(net: Lowering, x: Tensor, by: Tensor) -> Tensor:
-    """x >> by of 64 bits: each lower half takes in what leaves the upper one."""
+def right_long(net: Lowering, x: Tensor, by: Tensor) -> Tensor:
+    """X >> by of 64 bits, `by` int32 from 0 to 64: the lower half takes in what leaves the upper one."""
     low, high = _unsigned_halves(net, x)
+    high = high if x.dtype == "uint64" else net.cast(high, "int32")
     upper = _right(net, high, by, 32)
     carried = computed(net, "MUL", net.cast(high, "int32"), _power(net, _limited(net, 32, by), "int32"))
     far = _right(net, high, _limited(net, by, 32), 32)
@@ -133,7 +136,7 @@ def _right_long(net: Lowering, x: Tensor, by: Tensor) -> Tensor:
 
 
 def _limited(net: Lowering, left: Tensor | int, right: Tensor | int) -> Tensor:
-    """left - right, at least 0."""
+    """Left - right, at least 0."""
     return computed(net, "MAXIMUM", _difference(net, left, right), 0)
 
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
-from edgeopt.steps.tflite.families.matrix import DYNAMIC
+from edgeopt.steps.tflite.families.integer import (
+    are_integer_weights,
+    integer_bias,
+    kernel_weights,
+    stored_weights,
+    wants_dynamic,
+)
+from edgeopt.steps.tflite.families.volumes import conv_over_volume
 from edgeopt.steps.tflite.families.windows import Window, padded, window_of
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
@@ -18,10 +24,13 @@ _IHWO: Axes = (1, 2, 3, 0)  # depthwise: (1, height, width, output)
 
 
 def conv(node: Node, net: Lowering) -> None:
-    """Conv over one or two spatial axes, grouped or not, in float or int8."""
+    """Conv over one to three spatial axes, grouped or not, in float, or in int8 over one or two."""
     view, weights = net.view(node.input(0)), net.view(node.input(1))
+    if view.rank == 5:
+        conv_over_volume(node, net)
+        return
     if view.rank not in (3, 4):
-        raise Refused(f"has {view.rank - 2} spatial axes; TFLite's convolutions that run everywhere have 1 or 2")
+        raise Refused(f"has {view.rank - 2} spatial axes; TFLite's convolutions have 1, 2 or 3")
     window = window_of(node, weights.shape[2:], view.shape[2:])
     if view.rank == 3:  # a row is an image of height 1
         view, weights = _as_image(net, view), _as_image(net, weights)
@@ -43,8 +52,7 @@ def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window
     parts = _integer_parts(node, net, view, weights, order)
     if parts is None:
         ending = net.ending(node.output(0), quantized=False)
-        is_dynamic = bool(node.attribute(DYNAMIC, 0)) and are_integer_weights(weights)
-        filters = net.laid(weights, order) if is_dynamic else stored_weights(net, weights, order)
+        filters = net.laid(weights, order) if wants_dynamic(node, weights) else stored_weights(net, weights, order)
         parts = ending, net.tensor(view, NHWC), filters, _float_bias(node, net, count)
     ending, image, filters, bias = parts
     image, scheme = padded(net, image, window)

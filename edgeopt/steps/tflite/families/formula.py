@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from edgeopt.steps.tflite.families.double import DOUBLE, double
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Quantization, Tensor
 from edgeopt.steps.tflite.refusal import Refused
@@ -13,6 +14,7 @@ from edgeopt.steps.tflite.refusal import Refused
 # operator -> the table of its options, without which its kernel reads none
 _FUSING: Final = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "DIV": "DivOptions"}
 _ANSWERS_BOOL: Final = frozenset({"EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"})
+_TAKES_DOUBLE: Final = frozenset({"SIGN", "SELECT_V2"})
 MOST_AXES: Final = 6  # XNNPACK's operands have as many at most (XNN_MAX_TENSOR_DIMS)
 
 
@@ -36,6 +38,8 @@ def computed(
     """
     first = next(each for each in operands if isinstance(each, Tensor))
     tensors = [each if isinstance(each, Tensor) else net.scalar(each, first.dtype) for each in operands]
+    if any(each.dtype == DOUBLE for each in tensors) and kind not in _TAKES_DOUBLE:
+        return double(net, kind, tensors)
     shape = np.broadcast_shapes(*(each.shape for each in tensors))
     if len(shape) > MOST_AXES and any(each.shape not in ((), shape) for each in tensors):
         tensors = _fewer_axes(net, tensors, shape)

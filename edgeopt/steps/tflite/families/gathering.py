@@ -13,7 +13,7 @@ from edgeopt.steps.tflite.families.slicing import Span, cut, whole
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
-from edgeopt.steps.tflite.view import Axes, Shape, View, permuted
+from edgeopt.steps.tflite.view import Axes, Shape, View
 
 
 def gather(node: Node, net: Lowering) -> None:
@@ -58,24 +58,23 @@ def gather_elements(node: Node, net: Lowering) -> None:
     """GatherElements: GATHER from the flat values, at indices times the stride of their axis plus a constant."""
     view, order = carried_view(net, node.input(0)), net.unflattened(net.view(node.input(1))).axes
     axis = int(node.attribute("axis", 0)) % view.rank
-    shape = net.shape(node.input(1))
-    places = flat_places(net, node.input(1), shape, order, axis, view)
+    places = flat_places(net, view, node.input(1), axis=axis, order=order)
     flat = net.reshape(view.tensor, (view.tensor.elements,))
-    made = carried(net, "GATHER", (flat, places), permuted(shape, order), options=options("GatherOptions"))
+    made = carried(net, "GATHER", (flat, places), places.shape, options=options("GatherOptions"))
     net.bind_view(node.output(0), replace(view, tensor=made, axes=order))
 
 
-def flat_places(net: Lowering, name: str, shape: Shape, order: Axes, axis: int, view: View) -> Tensor:
+def flat_places(net: Lowering, view: View, name: str, *, axis: int, order: Axes) -> Tensor:
     """Where in the flat tensor of `view` each index points, as GatherElements and ScatterElements have them.
 
     Args:
         net: Where to read and add.
-        name: Name of the indices.
-        shape: Their shape.
-        order: The order of axes to give the result in.
-        axis: The axis that they count.
         view: The value that they point into.
+        name: Name of the indices.
+        axis: The axis that they count.
+        order: The order of axes to give the result in.
     """
+    shape = net.shape(name)
     strides = dict(zip(view.axes, strides_of(view.tensor.shape), strict=True))
     others = np.zeros(shape, np.int64)
     for each, length in enumerate(shape):

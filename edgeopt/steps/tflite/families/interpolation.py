@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
-Coordinates = NDArray[np.floating]
+Coordinates = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +58,15 @@ class Method:
     excludes_outside: bool = False
 
 
-def coordinates_of(axis: Axis, how: str, dtype: type[np.floating] = np.float64) -> Coordinates:
+def coordinates_of(axis: Axis, how: str, dtype: type[np.float32] | type[np.float64] = np.float64) -> Coordinates:
     """(count) where each element after lies among those before.
 
     Raises:
         KeyError: There is no such `how`.
     """
     number = dtype
-    x, scale = np.arange(axis.count, dtype=dtype), number(axis.scale)
+    x: Coordinates = np.arange(axis.count, dtype=dtype)
+    scale = number(axis.scale)
     length, width = number(axis.length), number(axis.scale * axis.length)
     half, one = number(0.5), number(1)
     if how == "align_corners":

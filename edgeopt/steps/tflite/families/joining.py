@@ -68,7 +68,7 @@ def _of_one_scale(net: Lowering, views: list[View], wanted: Quantization | None)
 
 
 def order_of_most(views: list[View]) -> Axes:
-    """The order of axes that moves the fewest elements when all of `views` are brought to it; constants cost nothing."""
+    """The order of axes that moves the fewest elements when `views` are brought to it; constants cost nothing."""
 
     def cost(axes: Axes) -> int:
         return sum(

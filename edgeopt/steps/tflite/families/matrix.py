@@ -1,209 +1,225 @@
-"""Matrix products."""
+"""Matrix products: FULLY_CONNECTED with constant weights, BATCH_MATMUL with computed ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.arithmetic import is_int8
+from edgeopt.steps.tflite.families.broadcast import aligned
+from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.integer import (
     are_integer_weights,
     integer_bias,
     kernel_weights,
     stored_weights,
+    wants_dynamic,
 )
+from edgeopt.steps.tflite.families.product import exact_product, product
+from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Tensor, options
-from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
-from edgeopt.steps.tflite.view import Axes, Shape, View
+from edgeopt.steps.tflite.view import Axes, View
 
-# Attribute of a MatMul whose weights are integers: its input is rounded to int8 while the model runs (dynamic.py).
-DYNAMIC = "edgeopt_dynamic"
-_MOST_AXES = 5  # of BATCH_MATMUL
-
-
-def gemm(node: Node, net: Lowering) -> None:
-    """Gemm: FULLY_CONNECTED with a constant weight and a bias per column, else BATCH_MATMUL, MUL and ADD."""
-    is_plain = node.attribute("alpha", 1.0) == node.attribute("beta", 1.0) == 1.0 and not node.attribute("transA", 0)
-    if is_plain and _is_matrix(net, node.input(1)) and _is_bias(net, node.input(2), net.shape(node.output(0))[1]):
-        dense(node, net, bias=node.input(2), is_transposed=bool(node.attribute("transB", 0)))
-        return
-    views = [net.view(name) for name in node.inputs[:2]]
-    for place, flag in enumerate(("transA", "transB")):
-        if node.attribute(flag, 0):
-            views[place] = views[place].transposed((1, 0)) if not views[place].flattened else _turned(net, views[place])
-    made = _float_product(net, views[0], views[1], net.shape(node.output(0)))
-    made = _scaled(net, made, float(node.attribute("alpha", 1.0)))
-    beta = float(node.attribute("beta", 1.0))
-    if node.input(2) and beta:
-        addend = _scaled(net, net.tensor(node.input(2)), beta)
-        made = net.add("ADD", (made, addend), made.shape, options=options("AddOptions"))
-    net.bind(node.output(0), made)
-
-
-def _turned(net: Lowering, view: View) -> View:
-    return net.unflattened(view).transposed((1, 0))
-
-
-def _scaled(net: Lowering, tensor: Tensor, factor: float) -> Tensor:
-    if factor == 1.0:
-        return tensor
-    return net.add("MUL", (tensor, net.scalar(factor)), tensor.shape, options=options("MulOptions"))
-
-
-def matmul(node: Node, net: Lowering) -> None:
-    """MatMul: FULLY_CONNECTED with a constant matrix, else BATCH_MATMUL; in int8 where both sides and result are."""
-    first, second = net.view(node.input(0)), net.view(node.input(1))
-    if _is_matrix(net, node.input(1)) and first.rank > 1:
-        dense(node, net, bias="", is_transposed=False)
-        return
-    shape = net.shape(node.output(0))
-    inner = (*shape[: len(shape) - (first.rank > 1) - (second.rank > 1)],)
-    whole = (*inner, *([first.shape[-2]] if first.rank > 1 else [1]), *([second.shape[-1]] if second.rank > 1 else [1]))
-    first = first if first.rank > 1 else net.reshaped(first, (1, *first.shape))
-    second = second if second.rank > 1 else net.reshaped(second, (*second.shape, 1))
-    ending = net.ending(node.output(0), activations=False) if is_int8(first) and is_int8(second) else Ending()
-    if ending.quantization is None:
-        net.bind(node.output(0), net.reshape(_float_product(net, first, second, whole), shape))
-        return
-    made = _product(net, first, second, whole, ending)
-    net.bind(node.output(0), net.reshape(made, shape), is_quantized=True)
-
-
-def _float_product(net: Lowering, first: View, second: View, shape: Shape) -> Tensor:
-    first, second = net.numbers(first), net.numbers(second)
-    if {first.tensor.dtype, second.tensor.dtype} != {"float32"}:
-        raise Refused(f"multiplies matrices of `{first.dtype}`, and TFLite has products of float32 and int8 alone")
-    return _product(net, first, second, shape, Ending())
-
-
-def _product(net: Lowering, first: View, second: View, shape: Shape, ending: Ending) -> Tensor:
-    """(..., rows, columns): BATCH_MATMUL, which takes matrices that lie transposed as they are."""
-    if len(shape) > _MOST_AXES:
-        raise Refused(
-            f"multiplies stacks of matrices of {len(shape)} axes, and TFLite's kernel has at most {_MOST_AXES}"
-        )
-    (left, turns_left), (right, turns_right) = _side(net, first), _side(net, second)
-    if left.data is not None and right.data is not None:
-        raise Refused("multiplies two constants")
-    given = options("BatchMatMulOptions", adjX=turns_left, adjY=turns_right)
-    return net.add("BATCH_MATMUL", (left, right), shape, quantization=ending.quantization, options=given)
-
-
-def _side(net: Lowering, view: View) -> tuple[Tensor, bool]:
-    """(a stack of matrices, whether each lies transposed)."""
-    view = net.unflattened(view)
-    rank = view.rank
-    turned = (*range(rank - 2), rank - 1, rank - 2)
-    is_turned = view.axes == turned and view.tensor.data is None
-    return net.laid(view, turned if is_turned else None), is_turned
-
-
-def _is_matrix(net: Lowering, name: str) -> bool:
-    """Whether a value is a constant matrix."""
-    view = net.view(name)
-    return view.rank == 2 and view.tensor.data is not None
-
-
-def _is_bias(net: Lowering, name: str, count: int) -> bool:
-    """Whether a value is absent, or constant with a number per column or one in all."""
-    if not name:
-        return True
-    view = net.view(name)
-    shape = view.shape
-    return view.tensor.data is not None and (view.tensor.elements == 1 or (shape[-1] == count == view.tensor.elements))
+_REAL: Final = frozenset({"float32"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
-    """The input of a product with a constant matrix.
+class _Layer:
+    """A product with constant weights and what is added to it.
 
     Attributes:
-        tensor: (..., columns), quantized or not.
-        axes: In which order its axes lie.
-        weights: The weights (output, input), with their inputs in the order of the columns.
+        rows: The input, (..., column).
+        weights: (output, column).
+        bias: Name of the value that is added; empty where there is none.
+        alpha: What the product is multiplied by.
+        beta: What the bias is multiplied by.
+        nodes: The nodes that it stands for; the output is the last one's.
     """
 
-    tensor: Tensor
-    axes: Axes
+    rows: View
     weights: View
+    bias: str
+    alpha: float
+    beta: float
+    nodes: tuple[Node, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of outputs."""
+        return self.weights.shape[0]
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its input is to be rounded to int8 while the model runs."""
+        return self.alpha == 1.0 and wants_dynamic(self.nodes[0], self.weights)
 
 
-def dense(node: Node, net: Lowering, *, bias: str, is_transposed: bool) -> None:
-    """A product with a constant matrix: FULLY_CONNECTED, in int8 where its input, weights and result are.
+def gemm(node: Node, net: Lowering) -> None:
+    """Gemm with any factors, transpositions and bias."""
+    first, second = net.view(node.input(0)), net.view(node.input(1))
+    if node.attribute("transA", 0):
+        first = net.unflattened(first).transposed((1, 0))
+    if node.attribute("transB", 0):
+        second = second.transposed((1, 0))
+    alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
+    if second.tensor.data is not None and _is_real(first) and _is_real(second):
+        weights = kernel_weights(net, second.transposed((1, 0)))
+        layer = _Layer(rows=first, weights=weights, bias=node.input(2), alpha=alpha, beta=beta, nodes=(node,))
+        _fully_connected(layer, net)
+        return
+    made = _any_product(net, first, second)
+    if alpha != 1.0:
+        made = replace(made, tensor=computed(net, "MUL", made.tensor, alpha))
+    if node.input(2):
+        made = _with_bias(net, made, net.numbers(net.view(node.input(2))), beta)
+    net.bind(node.output(0), made.tensor, made.axes)
 
-    Args:
-        node: What is written; its inputs are the rows and the matrix.
-        net: Where to write it.
-        bias: Name of a constant bias per column; empty for none.
-        is_transposed: Whether the matrix is (output, input) rather than (input, output).
-    """
-    weights = net.view(node.input(1))
-    weights = kernel_weights(net, weights if is_transposed else weights.transposed((1, 0)))  # TFLite: (output, input)
-    view = net.view(node.input(0))
-    count, is_dynamic = weights.shape[0], bool(node.attribute(DYNAMIC, 0)) and are_integer_weights(weights)
-    is_integer = is_int8(view) and are_integer_weights(weights)
-    ending = net.ending(node.output(0)) if is_integer else Ending()
-    rows = _rows(net, view if ending.quantization is not None else net.numbers(view), weights)
-    filters, made_bias = net.laid(rows.weights, (0, 1)), None
-    if ending.quantization is not None:
-        made_bias = integer_bias(net, bias, image=rows.tensor, weights=filters, count=count)
-    if made_bias is None:
-        ending = net.ending(node.output(0), quantized=False)
-        rows = _rows(net, net.numbers(view), weights)
-        _require_float(rows.tensor, view)
-        filters = filters if is_dynamic else stored_weights(net, rows.weights, (0, 1))
-        made_bias = _float_bias(net, bias, count)
-    shape = (*rows.tensor.shape[:-1], count)
+
+def _is_real(view: View) -> bool:
+    """Whether a value is real numbers, be it that integers stand for them."""
+    return view.is_quantized or view.tensor.dtype == "float32"
+
+
+def matmul(node: Node, net: Lowering) -> None:
+    """MatMul of operands of any rank, with the bias that is added right behind."""
+    first, second = net.view(node.input(0)), net.view(node.input(1))
+    is_constant = second.tensor.data is not None and second.rank == 2
+    if is_constant and first.rank > 1 and _is_real(first) and _is_real(second):
+        nodes, bias = _with_sum(node, net, second.shape[1])
+        weights = kernel_weights(net, second.transposed((1, 0)))
+        _fully_connected(_Layer(rows=first, weights=weights, bias=bias, alpha=1.0, beta=1.0, nodes=nodes), net)
+        return
+    ending = net.ending(node.output(0), activations=False)
+    made = product(net, first, second, ending.quantization) if _is_real(first) and _is_real(second) else None
+    if made is None:
+        made = _any_product(net, first, second)
+    net.bind(node.output(0), made.tensor, made.axes, is_quantized=made.is_quantized)
+
+
+def _any_product(net: Lowering, first: View, second: View) -> View:
+    """The product of real numbers or of integers, which is exact."""
+    first, second = net.numbers(first), net.numbers(second)
+    if first.tensor.dtype != "float32":
+        return exact_product(net, first, second)
+    made = product(net, first, second, None)
+    assert made is not None
+    return made
+
+
+def _with_sum(node: Node, net: Lowering, count: int) -> tuple[tuple[Node, ...], str]:
+    """(the node and the Add behind it, name of the (`count`) constant that it adds), or the node alone."""
+    reader = net.source.only_reader(node.output(0))
+    if reader is None or reader.operator != "Add" or reader.domain:
+        return (node,), ""
+    name = reader.input(1) if reader.input(0) == node.output(0) else reader.input(0)
+    value = net.constant(name)
+    is_bias = value is not None and value.dtype in (np.float32, np.float16) and value.shape == (count,)
+    return ((node, reader), name) if is_bias else ((node,), "")
+
+
+def _fully_connected(layer: _Layer, net: Lowering) -> None:
+    rows, weights, order = _in_any_order(net, layer.rows, layer.weights)
+    layer = replace(layer, rows=rows, weights=weights)
+    if layer.alpha != 1.0 or layer.beta != 1.0 or not _write_integer(layer, net, order):
+        _write_real(layer, net, order)
+
+
+def _write_integer(layer: _Layer, net: Lowering, order: Axes) -> bool:
+    """Write a product of int8; whether it is one."""
+    if not (layer.rows.is_quantized and are_integer_weights(layer.weights)):
+        return False
+    ending = net.ending(layer.nodes[-1].output(0))
+    if ending.quantization is None:
+        return False
+    rows, filters = layer.rows.tensor, net.laid(layer.weights, (0, 1))
+    bias = integer_bias(net, layer.bias, image=rows, weights=filters, count=layer.count)
+    if bias is None:
+        return False
+    _add(layer, net, (rows, filters, bias), ending, order)
+    return True
+
+
+def _write_real(layer: _Layer, net: Lowering, order: Axes) -> None:
+    rows = net.numbers(layer.rows)
+    type_for(rows.tensor.dtype, _REAL)
+    if layer.is_dynamic:
+        filters = net.laid(layer.weights, (0, 1))
+    elif layer.alpha == 1.0:
+        filters = stored_weights(net, layer.weights, (0, 1))
+    else:
+        filters = net.tensor(layer.weights, (0, 1))
+        assert filters.data is not None
+        filters = net.new_constant(filters.data * np.float32(layer.alpha), name=filters.name)
+    bias = _bias(net, layer)
+    if bias is not None:
+        ending = net.ending(layer.nodes[-1].output(0), quantized=False)
+        _add(layer, net, (rows.tensor, filters, net.new_constant(bias, name=layer.bias or "bias")), ending, order)
+        return
+    bias = np.zeros(layer.count, np.float32)
+    made = _add(layer, net, (rows.tensor, filters, net.new_constant(bias, name="bias")), Ending(), order)
+    made = _with_bias(net, made, net.numbers(net.view(layer.bias)), layer.beta)
+    net.bind(layer.nodes[-1].output(0), made.tensor, made.axes)
+
+
+def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
+    """Add the operation, and bind all outputs that it stands for."""
+    shape = (*inputs[0].shape[:-1], layer.count)
     made = net.add(
         "FULLY_CONNECTED",
-        (rows.tensor, filters, made_bias),
+        inputs,
         shape,
         quantization=ending.quantization,
         options=options(
             "FullyConnectedOptions",
             fusedActivationFunction=ending.activation,
             keepNumDims=len(shape) != 2,
-            asymmetricQuantizeInputs=is_dynamic and ending.quantization is None,
+            asymmetricQuantizeInputs=layer.is_dynamic and ending.quantization is None,
         ),
     )
-    net.absorb(ending)
-    net.bind(node.output(0), made, rows.axes, is_quantized=ending.quantization is not None)
+    for node in layer.nodes:
+        net.bind(node.output(0), made, order, is_quantized=ending.quantization is not None)
+    net.absorb(replace(ending, absorbed=(*layer.nodes[1:], *ending.absorbed)))
+    return net.view(layer.nodes[-1].output(0))
 
 
-def _require_float(tensor: Tensor, view: View) -> None:
-    if tensor.dtype != "float32":
-        raise Refused(f"multiplies matrices of `{view.dtype}`, and TFLite has products of float32 and int8 alone")
+def _bias(net: Lowering, layer: _Layer) -> NDArray[np.float32] | None:
+    """(output) a constant bias; None where it is computed, or differs from row to row."""
+    if not layer.bias:
+        return np.zeros(layer.count, np.float32)
+    value = net.constant(layer.bias)
+    if value is None or any(length != 1 for length in value.shape[:-1]) or value.size not in (1, layer.count):
+        return None
+    scaled = value.reshape(-1).astype(np.float32) * np.float32(layer.beta)
+    return np.ascontiguousarray(np.broadcast_to(scaled, (layer.count,)))
 
 
-def _rows(net: Lowering, view: View, weights: View) -> _Rows:
-    """The input with its columns last, its other axes in whatever order they lie."""
-    if view.flattened:
-        return _any_order(net, view, weights)
-    last = view.rank - 1
-    order = view.axes if view.axes[-1] == last else tuple(range(view.rank))
-    return _Rows(tensor=net.laid(view, order), axes=order, weights=weights)
+def _with_bias(net: Lowering, made: View, bias: View, beta: float) -> View:
+    """`made` + `beta` `bias`."""
+    tensors, axes, _ = aligned(net, [made, bias])
+    value, added = widened(net, tensors, "ADD", is_modular=True)
+    if beta != 1.0:
+        added = computed(net, "MUL", added, beta)
+    total = narrowed(net, computed(net, "ADD", value, added), tensors[0].dtype)
+    return replace(made, tensor=total, axes=axes)
 
 
-def _any_order(net: Lowering, view: View, weights: View) -> _Rows:
-    """A flattened input with columns in whatever order they lie, and weights with theirs in the same order."""
+def _in_any_order(net: Lowering, view: View, weights: View) -> tuple[View, View, Axes]:
+    """(input with its columns last, weights (output, column) with columns in that order, order of the axes).
+
+    Rows may lie in any order, and the columns of a flattening that waits, whose weights are then put in their order.
+    """
+    if not view.flattened:
+        order = (*(axis for axis in view.axes if axis != view.rank - 1), view.rank - 1)
+        return replace(view, tensor=net.laid(view, order), axes=order), weights, order
     shape = view.unflattened_shape
-    order = np.arange(int(np.prod(shape[1:]))).reshape(shape[1:])
-    order = order.transpose([axis - 1 for axis in view.axes[1:]]).reshape(-1)
-    rows = net.reshape(view.tensor, view.shape)
+    places: NDArray[Any] = np.arange(int(np.prod(shape[1:]))).reshape(shape[1:])
+    places = places.transpose([axis - 1 for axis in view.axes[1:]]).reshape(-1)
+    rows = replace(view, tensor=net.reshape(view.tensor, view.shape), axes=(0, 1), flattened=False)
     tensor = weights.tensor
     assert tensor.data is not None
-    if not np.array_equal(order, np.arange(len(order))):
-        data = np.ascontiguousarray(np.take(tensor.data, order, axis=weights.axes.index(1)))
-        weights = replace(weights, tensor=net.new_constant(data, like=tensor))
-    return _Rows(tensor=rows, axes=(0, 1), weights=weights)
-
-
-def _float_bias(net: Lowering, name: str, count: int) -> Tensor:
-    if not name:
-        return net.new_constant(np.zeros(count, np.float32), name="bias")
-    value = net.constant(name)
-    assert value is not None
-    return net.new_constant(np.broadcast_to(value.reshape(-1), (count,)).astype(np.float32), name=name)
+    data = np.ascontiguousarray(np.take(tensor.data, places, axis=weights.axes.index(1)))
+    return rows, replace(weights, tensor=net.new_constant(data, like=tensor)), (0, 1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import combined, mapped, power, reduced
+from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -19,7 +19,7 @@ _MVN_EPSILON = 1e-9  # that of MeanVarianceNormalization, in the body that its s
 
 def batch_normalization(node: Node, net: Lowering) -> None:
     """BatchNormalization: one MUL and one ADD per channel; with the batch's own statistics where it trains."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     epsilon = float(node.attribute("epsilon", _EPSILON))
     scale, shift = node.input(1), node.input(2)
     if node.attribute("training_mode", 0):
@@ -69,7 +69,7 @@ def _trained(node: Node, net: Lowering, view: View, epsilon: float) -> None:
 
 def instance_normalization(node: Node, net: Lowering) -> None:
     """InstanceNormalization: each channel of each image by its own mean and variance."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     normal = _normal(net, view.tensor, _places(view, range(2, view.rank)), float(node.attribute("epsilon", _EPSILON)))
     made = combined(net, "MUL", normal, _per_channel(net, view, node.input(1)))
     _end(node, net, view, made, _per_channel(net, view, node.input(2)))
@@ -77,7 +77,7 @@ def instance_normalization(node: Node, net: Lowering) -> None:
 
 def group_normalization(node: Node, net: Lowering) -> None:
     """GroupNormalization: groups of channels by their own mean and variance."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     groups, (batch, channels, *lengths) = int(node.attribute("num_groups")), view.shape
     places = int(np.prod(lengths, dtype=np.int64))
     grouped = net.reshaped(view, (batch, groups, channels // groups, places))
@@ -96,7 +96,7 @@ def group_normalization(node: Node, net: Lowering) -> None:
 
 def layer_normalization(node: Node, net: Lowering) -> None:
     """LayerNormalization over the axes from `axis` on, with its mean and inverse deviation where they are asked for."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     axes = _places(view, range(int(node.attribute("axis", -1)) % view.rank, view.rank))
     mean, variance, centred = _moments(net, view.tensor, axes)
     inverse = _inverse_root(net, variance, float(node.attribute("epsilon", _EPSILON)))
@@ -111,7 +111,7 @@ def layer_normalization(node: Node, net: Lowering) -> None:
 
 def rms_normalization(node: Node, net: Lowering) -> None:
     """RMSNormalization over the axes from `axis` on."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     axes = _places(view, range(int(node.attribute("axis", -1)) % view.rank, view.rank))
     squares = reduced(net, "MEAN", mapped(net, "SQUARE", view.tensor), axes)
     inverse = _inverse_root(net, squares, float(node.attribute("epsilon", _EPSILON)))
@@ -121,7 +121,7 @@ def rms_normalization(node: Node, net: Lowering) -> None:
 
 def mean_variance_normalization(node: Node, net: Lowering) -> None:
     """MeanVarianceNormalization: (x - mean) / (deviation + 1e-9)."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     axes = _places(view, node.attribute("axes") or (0, 2, 3))
     _, variance, centred = _moments(net, view.tensor, axes)
     deviation = combined(net, "ADD", mapped(net, "SQRT", variance), _MVN_EPSILON)
@@ -130,7 +130,7 @@ def mean_variance_normalization(node: Node, net: Lowering) -> None:
 
 def lp_normalization(node: Node, net: Lowering) -> None:
     """LpNormalization along one axis; where the norm is 0 so is the result."""
-    view = _numbers(node, net)
+    view = floats(net, node.input(0))
     exponent, axes = int(node.attribute("p", 2)), _places(view, [int(node.attribute("axis", -1))])
     magnitudes = power(net, view.tensor if exponent == 2 else mapped(net, "ABS", view.tensor), exponent)
     norm = power(net, reduced(net, "SUM", magnitudes, axes), 1 / exponent)
@@ -140,7 +140,7 @@ def lp_normalization(node: Node, net: Lowering) -> None:
 
 def local_response_normalization(node: Node, net: Lowering) -> None:
     """LRN across channels: LOCAL_RESPONSE_NORMALIZATION of an odd number of them, else sums of squares by a pool."""
-    view, size = _numbers(node, net), int(node.attribute("size"))
+    view, size = floats(net, node.input(0)), int(node.attribute("size"))
     alpha, beta = float(node.attribute("alpha", 1e-4)), float(node.attribute("beta", 0.75))
     bias, order = float(node.attribute("bias", 1.0)), channels_last(view.rank)
     tensor = net.laid(view, order)
@@ -163,10 +163,6 @@ def _neighbour_sums(net: Lowering, image: Tensor, size: int) -> Tensor:
     weights = net.new_constant(band.astype(np.float32), name="band")
     table = options("FullyConnectedOptions", keepNumDims=True)
     return net.add("FULLY_CONNECTED", (image, weights, None), image.shape, options=table)
-
-
-def _numbers(node: Node, net: Lowering) -> View:
-    return net.numbers(net.unflattened(net.view(node.input(0))))
 
 
 def _places(view: View, axes: Iterable[int]) -> list[int]:

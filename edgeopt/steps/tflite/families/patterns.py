@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
+from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.lowering import Ending, Lowering
-from edgeopt.steps.tflite.net import options
+from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
+from edgeopt.steps.tflite.view import View
 
 _TOLERANCE = 1e-5  # a constant such as 1/6 written with single precision
 
@@ -27,8 +31,27 @@ def hard_swish_behind(node: Node, net: Lowering) -> bool:
     return _write("HARD_SWISH", node.input(0), [node, product], net)
 
 
+def mish_behind(node: Node, net: Lowering) -> bool:
+    """Write x tanh(Softplus(x)), whose first part `node` is, as one formula; whether it did."""
+    tanh = _next(node, net, "Tanh")
+    product = _next(tanh, net, "Mul")
+    if tanh is None or product is None or node.input(0) not in product.inputs or not _is_real(node.input(0), net):
+        return False
+    view = net.view(node.input(0))
+    made = mish(net, view.tensor)
+    _bind([node, tanh, product], net, replace(view, tensor=made))
+    return True
+
+
+def mish(net: Lowering, x: Tensor) -> Tensor:
+    """X tanh(log(1 + e**x)) = x n / (n + 2) with n = e**x (e**x + 2); from x = 20 on the quotient is 1 in float32."""
+    power = computed(net, "EXP", computed(net, "MINIMUM", x, 20.0))
+    n = computed(net, "MUL", power, computed(net, "ADD", power, 2.0))
+    return computed(net, "MUL", x, computed(net, "DIV", n, computed(net, "ADD", n, 2.0)))
+
+
 def _gelu(node: Node, net: Lowering) -> bool:
-    """x / sqrt 2, erf, + 1, and times x and 0.5 in either order."""
+    """X / sqrt 2, erf, + 1, and times x and 0.5 in either order."""
     chain = _scaled_erf(node, net)
     if chain is None:
         return False
@@ -42,7 +65,7 @@ def _gelu(node: Node, net: Lowering) -> bool:
         return False
     factors = [name for one, before in ((first, sum_), (second, first)) for name in _others(one, before)]
     halves = [name for name in factors if _is(net.constant(name), 0.5)]
-    if len(factors) != 2 or len(halves) != 1 or data not in factors:  # noqa: PLR2004  the two factors
+    if len(factors) != 2 or len(halves) != 1 or data not in factors:
         return False
     return _write("GELU", data, [node, erf, sum_, first, second], net)
 
@@ -59,7 +82,7 @@ def _scaled_erf(node: Node, net: Lowering) -> tuple[str, Node] | None:
 
 
 def _hard_swish(node: Node, net: Lowering) -> bool:
-    """x * clip(x + 3, 0, 6) / 6."""
+    """X * clip(x + 3, 0, 6) / 6."""
     place = next((each for each in (0, 1) if _is(net.constant(node.input(each)), 3.0)), None)
     clip = _next(node, net, "Clip")
     if node.operator != "Add" or place is None or clip is None:
@@ -78,16 +101,27 @@ def _hard_swish(node: Node, net: Lowering) -> bool:
 
 
 def _write(kind: str, data: str, nodes: list[Node], net: Lowering) -> bool:
-    """One operator in place of `nodes`, the first of which is being written."""
-    if net.view(data).dtype != "float32" or net.view(data).is_quantized:
+    """One operator in place of `nodes`, the first of which is being written; whether it could be."""
+    if not _is_real(data, net):
         return False
-    view = net.numbers(net.view(data))
+    view = net.view(data)
     given = options("GeluOptions", approximate=False) if kind == "GELU" else None
     made = net.add(kind, (view.tensor,), view.tensor.shape, options=given, name=nodes[-1].output(0))
-    for each in nodes:
-        net.bind(each.output(0), made, view.axes)
-    net.absorb(Ending(absorbed=tuple(nodes[1:])))
+    _bind(nodes, net, replace(view, tensor=made))
     return True
+
+
+def _is_real(name: str, net: Lowering) -> bool:
+    """Whether a value is held as real numbers, not as integers that stand for them."""
+    view = net.view(name)
+    return view.tensor.dtype == "float32" and not view.is_quantized
+
+
+def _bind(nodes: list[Node], net: Lowering, view: View) -> None:
+    """Bind the last of `nodes`; outputs of the others, which nothing else reads, are given the same view."""
+    for each in nodes:
+        net.bind_view(each.output(0), view)
+    net.absorb(Ending(absorbed=tuple(nodes[1:])))
 
 
 def _next(node: Node | None, net: Lowering, operator: str) -> Node | None:
@@ -100,10 +134,10 @@ def _others(node: Node, before: Node) -> Iterator[str]:
     return (name for name in node.inputs if name != before.output(0))
 
 
-def _other(node: Node, before: Node, net: Lowering) -> np.ndarray | None:
+def _other(node: Node, before: Node, net: Lowering) -> NDArray[Any] | None:
     return net.constant(next(_others(node, before), ""))
 
 
-def _is(value: np.ndarray | None, number: float) -> bool:
+def _is(value: NDArray[Any] | None, number: float) -> bool:
     """Whether a constant is one number, to single precision."""
     return value is not None and value.size == 1 and math.isclose(float(value.reshape(())), number, rel_tol=_TOLERANCE)

@@ -10,14 +10,29 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
+from edgeopt.steps.tflite.view import View
 
 _MOST_PADDED_AXES = 5  # pad.cc: PadKernelMaxDimensionCount
 _ARITHMETIC = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "DIV": "DivOptions"}
 _COMPARISONS = frozenset({"LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL"})
 
 
+def floats(net: Lowering, name: str) -> View:
+    """How a value lies that is to be computed with in float32, nothing waiting.
+
+    Raises:
+        Refused: It is of another type.
+    """
+    view = net.numbers(net.unflattened(net.view(name)))
+    if view.tensor.dtype != "float32":
+        raise Refused(f"computes in `{view.dtype}`; TFLite's kernels have float32", rewrite="a Cast to float before it")
+    return view
+
+
 def gathered(net: Lowering, tensor: Tensor, indices: NDArray[np.integer], axis: int) -> Tensor:
     """`tensor` with memory axis `axis` replaced by the axes of `indices`, elements along it taken by index."""
+    if tensor.data is not None and tensor.quantization is None:
+        return net.new_constant(np.take(tensor.data, indices, axis=axis), name=tensor.name)
     places = net.new_constant(indices.astype(np.int32), name="indices")
     return gathered_by(net, tensor, places, axis)
 
@@ -39,6 +54,9 @@ def sliced(net: Lowering, tensor: Tensor, begins: Sequence[int], sizes: Sequence
     """A box of `tensor`; itself where it is all of it."""
     if tuple(sizes) == tensor.shape:
         return tensor
+    if tensor.data is not None:
+        box = tuple(slice(begin, begin + size) for begin, size in zip(begins, sizes, strict=True))
+        return net.new_constant(tensor.data[box], like=tensor)
     boxes = [net.new_constant(np.array(each, np.int32), name="box") for each in (begins, sizes)]
     return net.add(
         "SLICE",
@@ -66,6 +84,8 @@ def widened(
     """
     if not any(any(pair) for pair in widths):
         return tensor
+    if tensor.data is not None and tensor.quantization is None:
+        return net.new_constant(np.pad(tensor.data, widths, constant_values=value or 0), name=tensor.name)
     shape = tuple(length + sum(pair) for length, pair in zip(tensor.shape, widths, strict=True))
     groups = _grouped(tensor.shape, widths)
     if len(groups) > _MOST_PADDED_AXES:

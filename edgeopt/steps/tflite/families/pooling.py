@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.pieces import combined, mapped, power, reduced, widened
+from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced, widened
 from edgeopt.steps.tflite.families.taps import Indices, as_rows, counts_of, flat_taps, read_taps
 from edgeopt.steps.tflite.families.windows import Window, window_of
 from edgeopt.steps.tflite.lowering import Lowering
@@ -64,7 +64,7 @@ def average_pool(node: Node, net: Lowering) -> None:
 
 def lp_pool(node: Node, net: Lowering) -> None:
     """LpPool: the sum over a window of the p-th powers of magnitudes, and its p-th root."""
-    view = net.numbers(net.unflattened(net.view(node.input(0))))
+    view = floats(net, node.input(0))
     exponent, window = float(node.attribute("p", 2)), _window(node, view)
     image = net.laid(view, channels_last(view.rank))
     powers = power(net, image if exponent == 2 else mapped(net, "ABS", image), exponent)
@@ -98,7 +98,7 @@ def global_max_pool(node: Node, net: Lowering) -> None:
 
 def global_lp_pool(node: Node, net: Lowering) -> None:
     """GlobalLpPool: the p-norm over all spatial axes."""
-    view = net.numbers(net.unflattened(net.view(node.input(0))))
+    view = floats(net, node.input(0))
     exponent = float(node.attribute("p", 2))
     powers = power(net, mapped(net, "ABS", view.tensor), exponent)
     made = power(net, reduced(net, "SUM", powers, _spatial(view)), 1 / exponent)

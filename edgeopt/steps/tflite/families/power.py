@@ -42,8 +42,8 @@ def power(node: Node, net: Lowering) -> None:
 
 
 def _simple(net: Lowering, x: Tensor, exponent: float) -> Tensor | None:
-    """x to a power that a root or a few products give."""
-    if exponent == 0.5:  # noqa: PLR2004  a square root
+    """X to a power that a root or a few products give."""
+    if exponent == 0.5:
         return computed(net, "SQRT", x)
     if exponent == -1:
         return computed(net, "DIV", 1.0, x)

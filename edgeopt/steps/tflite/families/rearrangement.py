@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import gathered, reduced, widened
+from edgeopt.steps.tflite.families.pieces import floats, gathered, reduced, widened
 from edgeopt.steps.tflite.families.taps import Indices, flat_taps
 from edgeopt.steps.tflite.families.windows import window_of
 from edgeopt.steps.tflite.lowering import Lowering
@@ -73,7 +73,7 @@ def col2im(node: Node, net: Lowering) -> None:
     window = window_of(node, block, lengths)
     taps = flat_taps(window).T.reshape(-1)  # (tap, window), as columns lie
     sources = _sources(taps, int(np.prod(lengths)))
-    view = net.numbers(net.unflattened(net.view(node.input(0))))
+    view = floats(net, node.input(0))
     batch, columns, windows = view.shape
     if windows * int(np.prod(block)) != taps.size:
         raise Refused(f"has {windows} columns where its image has {taps.size // int(np.prod(block))} blocks")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.families.interpolation import Axis, Method, kernel_flags, matrix_of, outside_of
-from edgeopt.steps.tflite.families.pieces import combined, gathered
+from edgeopt.steps.tflite.families.pieces import combined, floats, gathered
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -39,10 +40,15 @@ def resize(node: Node, net: Lowering) -> None:
     )
     if len(node.inputs) == 2:  # opset 10: (X, scales), and every coordinate is asymmetric
         method = replace(method, coordinates="asymmetric", rounding="floor")
-        axes = _axes(node, net, view, net.required_constant(1, "scale"), None, None)
+        axes = _axes(node, view, scales=net.required_constant(1, "scale"))
     else:
-        parts = [net.optional_constant(place, what) for place, what in ((2, "scale"), (3, "size"), (1, "region"))]
-        axes = _axes(node, net, view, *parts)
+        axes = _axes(
+            node,
+            view,
+            scales=net.optional_constant(2, "scale"),
+            sizes=net.optional_constant(3, "size"),
+            region=net.optional_constant(1, "region"),
+        )
     _bind_resized(node, net, view, axes, method)
 
 
@@ -53,16 +59,16 @@ def upsample(node: Node, net: Lowering) -> None:
     scales = np.array(given, np.float32) if given else net.required_constant(1, "scale")
     mode = node.attribute("mode", "nearest")
     method = Method(mode="linear" if mode.endswith("linear") else mode, coordinates="asymmetric", rounding="floor")
-    _bind_resized(node, net, view, _axes(node, net, view, scales, None, None), method)
+    _bind_resized(node, net, view, _axes(node, view, scales=scales), method)
 
 
 def _axes(
     node: Node,
-    net: Lowering,
     view: View,
-    scales: NDArray[np.generic] | None,
-    sizes: NDArray[np.generic] | None,
-    region: NDArray[np.generic] | None,
+    *,
+    scales: NDArray[Any] | None = None,
+    sizes: NDArray[Any] | None = None,
+    region: NDArray[Any] | None = None,
 ) -> dict[int, Axis]:
     """How each axis is resized that is."""
     places = [int(axis) % view.rank for axis in node.attribute("axes") or range(view.rank)]
@@ -80,13 +86,15 @@ def _axes(
     is_cropped = node.attribute("coordinate_transformation_mode") == "tf_crop_and_resize"
     if is_cropped and (region is None or region.size != 2 * len(places)):
         raise Refused("crops to a region that is not given")
-    starts_ends = region.reshape(2, -1).T if is_cropped and region is not None else [(0, 1)] * len(places)
-    found: dict[int, Axis] = {}
-    for place, length, count, factor, (start, end) in zip(places, lengths, counts, factors, starts_ends, strict=True):
-        axis = Axis(length=length, count=count, scale=factor, start=float(start), end=float(end))
-        if is_cropped or count != length or factor != 1:
-            found[place] = axis
-    return found
+    ends = [0.0] * len(places) + [1.0] * len(places)
+    if is_cropped and region is not None:
+        ends = [float(end) for end in region]
+    how = zip(places, lengths, counts, factors, ends[: len(places)], ends[len(places) :], strict=True)
+    return {
+        place: Axis(length=length, count=count, scale=factor, start=start, end=end)
+        for place, length, count, factor, start, end in how
+        if is_cropped or count != length or factor != 1
+    }
 
 
 def _kept_aspect(factors: list[float], node: Node) -> list[float]:
@@ -147,9 +155,7 @@ def _axis_by_axis(node: Node, net: Lowering, view: View, axes: dict[int, Axis], 
     filling = float(node.attribute("extrapolation_value", 0.0))
     is_picked = method.mode == "nearest" and not any(outside_of(axis, method).any() for axis in axes.values())
     if not is_picked:
-        if view.dtype not in ("float32", "float16", "bfloat16"):
-            raise Refused(f"interpolates `{view.dtype}`", rewrite="a Cast to float before it")
-        view = net.numbers(view)
+        view = floats(net, node.input(0))
     elif view.tensor.dtype not in _MOVED:
         raise Refused(f"resizes `{view.dtype}`, which TFLite's GATHER lacks", rewrite="a Cast before it")
     tensor = view.tensor
@@ -160,7 +166,8 @@ def _axis_by_axis(node: Node, net: Lowering, view: View, axes: dict[int, Axis], 
         elif not np.array_equal(matrix, np.eye(how.length)):
             tensor = multiplied_along(net, tensor, matrix, place)
     if filling and not is_picked:
-        tensor = _filled(net, view, tensor, axes, method, filling)
+        outside = _outside(view, axes, method) * np.float32(filling)
+        tensor = combined(net, "ADD", tensor, net.new_constant(outside, name="filling"))
     return replace(view, tensor=tensor)
 
 
@@ -179,11 +186,11 @@ def multiplied_along(net: Lowering, tensor: Tensor, matrix: NDArray[np.floating]
     return net.reshape(made, shape)
 
 
-def _filled(net: Lowering, view: View, tensor: Tensor, axes: dict[int, Axis], method: Method, filling: float) -> Tensor:
-    """`tensor`, which is 0 outside of the crop, with `filling` there."""
+def _outside(view: View, axes: dict[int, Axis], method: Method) -> NDArray[np.float32]:
+    """1 where an element lies outside of the crop along any axis, in memory order and to be broadcast; else 0."""
     is_outside = np.zeros([1] * view.rank, bool)
     for axis, how in axes.items():
         along = [1] * view.rank
         along[view.axis_in_memory(axis)] = how.count
         is_outside = is_outside | outside_of(how, method).reshape(along)
-    return combined(net, "ADD", tensor, net.new_constant(is_outside.astype(np.float32) * np.float32(filling)))
+    return is_outside.astype(np.float32)

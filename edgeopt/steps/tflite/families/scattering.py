@@ -50,8 +50,7 @@ def scatter_elements(node: Node, net: Lowering) -> None:
     view, updates = of_one_type(net, node.input(0), node.input(2), moves=_moves(node))
     view = replace(view, tensor=net.laid(view), axes=tuple(range(view.rank)))
     axis = int(node.attribute("axis", 0)) % view.rank
-    shape = net.shape(node.input(1))
-    places = flat_places(net, node.input(1), shape, tuple(range(view.rank)), axis, view)
+    places = flat_places(net, view, node.input(1), axis=axis, order=view.axes)
     _scattered(node, net, view, updates, net.reshape(places, (places.elements,)), count=view.tensor.elements)
 
 

@@ -91,8 +91,9 @@ def _cut(net: Lowering, tensor: Tensor, spans: list[Span], name: str) -> Tensor:
         return carried(net, "SLICE", inputs, shape, options=options("SliceOptions"), name=name)
     ends = constant([span.stop for span in spans], "end")
     mask = sum(1 << place for place, span in enumerate(spans) if span.stop < 0)  # an end of -1 would be the last index
-    inputs = (tensor, begin, ends, constant([span.step for span in spans], "strides"))
-    return carried(net, "STRIDED_SLICE", inputs, shape, options=options("StridedSliceOptions", endMask=mask), name=name)
+    steps = constant([span.step for span in spans], "strides")
+    how = options("StridedSliceOptions", endMask=mask)
+    return carried(net, "STRIDED_SLICE", (tensor, begin, ends, steps), shape, options=how, name=name)
 
 
 def slice_(node: Node, net: Lowering) -> None:
@@ -164,8 +165,8 @@ def trilu(node: Node, net: Lowering) -> None:
     shift = net.optional_constant(1, "diagonal")
     diagonal = 0 if shift is None else int(shift.item())
     rows, columns = view.shape[-2:]
-    kept = np.arange(columns)[None, :] - np.arange(rows)[:, None]
-    kept = kept >= diagonal if node.attribute("upper", 1) else kept <= diagonal
+    distances = np.arange(columns)[None, :] - np.arange(rows)[:, None]
+    kept = distances >= diagonal if node.attribute("upper", 1) else distances <= diagonal
     if kept.all() or not view.tensor.elements:
         net.bind_view(node.output(0), view)
         return

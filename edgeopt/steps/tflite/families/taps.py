@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,7 +74,7 @@ def _clamped(taps: Indices, inside: NDArray[np.bool_]) -> Indices:
     return np.clip(taps, taps[rows, first][:, None], taps[rows, last][:, None])
 
 
-def _crossed(left: NDArray[np.generic], right: NDArray[np.generic], how: np.ufunc) -> NDArray[np.generic]:
+def _crossed(left: NDArray[Any], right: NDArray[Any], how: np.ufunc) -> NDArray[Any]:
     """(a * c, b * d) pairs of the windows and taps of (a, b) and (c, d), combined."""
     made = how(left[:, None, :, None], right[None, :, None, :])
     return np.asarray(made.reshape(left.shape[0] * right.shape[0], left.shape[1] * right.shape[1]))

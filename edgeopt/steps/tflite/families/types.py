@@ -18,13 +18,14 @@ from edgeopt.steps.tflite.refusal import Refused
 
 _REAL: Final = frozenset({"float32"})
 _SIGNED: Final = frozenset({"float32", "int32", "int64"})
-_ORDERED: Final = _SIGNED | {"int8", "int16", "uint8"}
+_DOUBLE: Final = _SIGNED | {"float64"}  # see `double.py`
+_ORDERED: Final = _DOUBLE | {"int8", "int16", "uint8"}
 _BITS: Final = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32"})
 # Kernel -> types of plain numbers for which LiteRT 2.1's XNNPACK and reference kernels both give what NumPy gives; its
 # int8, uint8 and int16 kernels of arithmetic want scales and are none. `benchmarks/tflite/kernels.py` measures it.
 NATIVE: Final[dict[str, frozenset[str]]] = {
     "ABS": frozenset({"float32", "int32"}),
-    "ADD": _SIGNED,
+    "ADD": _DOUBLE,
     "ARG_MAX": frozenset({"float32", "int32", "int8", "uint8", "bool"}),
     "ARG_MIN": frozenset({"float32", "int32", "int8", "uint8", "bool"}),
     "BITWISE_XOR": _BITS,
@@ -42,8 +43,8 @@ NATIVE: Final[dict[str, frozenset[str]]] = {
     "MAXIMUM": _ORDERED,
     "MEAN": _SIGNED,
     "MINIMUM": _ORDERED,
-    "MUL": _SIGNED,
-    "NEG": _SIGNED,
+    "MUL": _DOUBLE,
+    "NEG": _DOUBLE,
     "NOT_EQUAL": _SIGNED | {"bool"},
     "REDUCE_ALL": frozenset({"bool"}),
     "REDUCE_ANY": frozenset({"bool"}),
@@ -51,10 +52,10 @@ NATIVE: Final[dict[str, frozenset[str]]] = {
     "REDUCE_MIN": _SIGNED,
     "REDUCE_PROD": _SIGNED,
     "RIGHT_SHIFT": _BITS,
-    "SIGN": frozenset({"float32", "int32"}),
+    "SIGN": frozenset({"float32", "float64", "int32"}),
     "SQUARED_DIFFERENCE": frozenset({"float32", "int32"}),
-    "SUB": _SIGNED,
-    "SUM": _SIGNED,
+    "SUB": _DOUBLE,
+    "SUM": _DOUBLE,
 }
 # type -> types that hold each of its values, the cheapest first
 _WIDER: Final[dict[str, tuple[str, ...]]] = {
@@ -92,7 +93,7 @@ def widened(net: Lowering, tensors: Sequence[Tensor], *kinds: str, is_modular: b
         kinds: Names of TFLite operators; the default of an unlisted one is float32 alone.
         is_modular: Whether the low 64 bits of the result depend on those of the operands alone, as in a sum.
     """
-    dtype = tensors[0].dtype
+    dtype = "float64" if any(each.dtype == "float64" for each in tensors) else tensors[0].dtype
     if dtype == "uint64" and is_modular:
         tensors, dtype = [bits(net, each, "int64") for each in tensors], "int64"
     native = frozenset.intersection(*(NATIVE.get(kind, _REAL) for kind in kinds))

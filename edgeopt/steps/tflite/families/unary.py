@@ -15,7 +15,6 @@ from edgeopt.steps.tflite.families.formula import computed, log1p, selected
 from edgeopt.steps.tflite.families.types import bits, narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor
-from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
 
 Function = Callable[[Lowering, Tensor], Tensor]
@@ -29,10 +28,7 @@ def unary(node: Node, net: Lowering) -> None:
     view = net.numbers(net.view(node.input(0)))
     type_for(view.tensor.dtype, frozenset({"float32"}))
     function = _FUNCTIONS.get(node.operator)
-    if function is None:
-        made = computed(net, _DIRECT[node.operator], view.tensor)
-    else:
-        made = function(net, view.tensor)
+    made = function(net, view.tensor) if function else computed(net, _DIRECT[node.operator], view.tensor)
     net.bind_view(node.output(0), replace(view, tensor=made))
 
 
@@ -90,10 +86,11 @@ def _tan(net: Lowering, x: Tensor) -> Tensor:
 
 
 def _angle(net: Lowering, y: Tensor, x: Tensor | float) -> Tensor:
-    """The angle of the point (x, y); ATAN2 broadcasts rightly up to four axes, and is given one."""
-    flat = net.reshape(y, (y.elements,))
-    other = net.reshape(x, flat.shape) if isinstance(x, Tensor) else net.new_constant(np.full((1,), x, np.float32))
-    return net.reshape(computed(net, "ATAN2", flat, other), y.shape)
+    """The angle of the point (x, y); ATAN2 does not broadcast rightly."""
+    if not isinstance(x, Tensor):
+        lengths = net.new_constant(np.array(y.shape, np.int32), name="shape")
+        x = net.add("FILL", (lengths, net.scalar(x)), y.shape, dtype="float32")
+    return computed(net, "ATAN2", y, x)
 
 
 def _atan(net: Lowering, x: Tensor) -> Tensor:
@@ -121,7 +118,7 @@ def _cosh(net: Lowering, x: Tensor) -> Tensor:
 
 
 def _sinh(net: Lowering, x: Tensor) -> Tensor:
-    """tanh x cosh x: a difference of two exponentials would lose all digits near 0."""
+    """Tanh x times cosh x: a difference of two exponentials would lose all digits near 0."""
     return computed(net, "MUL", computed(net, "TANH", x), _cosh(net, x))
 
 
@@ -149,8 +146,8 @@ def _atanh(net: Lowering, x: Tensor) -> Tensor:
     return computed(net, "MUL", computed(net, "MUL", log1p(net, ratio), 0.5), computed(net, "SIGN", x))
 
 
-# erf(x) = x P(x**2) / Q(x**2) for |x| <= 3.8325..., beyond which float32 rounds it to 1. The minimax rational function of
-# XLA (xla/hlo/builder/lib/math.cc, ErfImpl32), highest power first; its error is 5e-7 of the value at most (tests).
+# erf(x) = x P(x**2) / Q(x**2) for |x| <= 3.8325..., beyond which float32 rounds it to 1. The minimax rational function
+# of XLA (xla/hlo/builder/lib/math.cc, ErfImpl32), highest power first; its error is 5e-7 of the value at most (tests).
 _ERF_EDGE: Final = 3.832506856900711
 _ERF_ABOVE: Final = (
     0.00022905065861350646,
