@@ -58,6 +58,13 @@ MEANINGS: dict[str, str] = {
 }
 # option of a step -> what it means
 STEP_MEANINGS: dict[str, str] = {
+    "convert.to": "The format.",
+    "convert.layout": "`nhwc`: images at inputs and outputs have their channels last, where the model has them first.",
+    "convert.io": "Type of inputs and outputs of a quantized model.",
+    "convert.inputs": "Shapes of inputs with free axes, as in `image=1x3x32x32`; a free first axis is 1 by default.",
+    "convert.via": "Another converter that is installed, in edgeopt's place: see [converting](convert.md).",
+    "convert.via_python": "The Python that has it, where it is not edgeopt's own.",
+    "convert.via_timeout": "Seconds that it may take.",
     "quantize.scheme": "Static int8, which `auto` is too, or another of the [schemes](schemes.md).",
     "quantize.per_channel": "int8, int8-dynamic: one scale per output channel of a weight; else one per weight.",
     "quantize.target": "The device whose kernels the types suit.",
@@ -221,7 +228,8 @@ def _steps_tables() -> str:
             )
             for field in fields(step)
         ]
-        parts.append(f"### `{name}`\n\n{_table(('option', 'type', 'default', 'meaning'), rows)}")
+        table = _table(("option", "type", "default", "meaning"), rows) if rows else "It has no options."
+        parts.append(f"### `{name}`\n\n{table}")
     _require_same("the steps", found, list(STEP_MEANINGS))
     return "\n\n".join(parts)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.graph.runtime import PROVIDERS, first_line, runtime_errors
+from edgeopt.graph.runtime import first_line, plain_session, runtime_errors
 from edgeopt.graph.save import as_source
 
 if TYPE_CHECKING:
@@ -119,15 +119,8 @@ def _different(reason: str) -> Agreement:
 
 
 def _session(model: onnx.ModelProto) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    options.enable_cpu_mem_arena = False
     with as_source(model) as source:
-        return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
+        return plain_session(source)
 
 
 def _trials(session: Any, model: onnx.ModelProto, fixed: Feeds) -> Iterator[Feeds]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
-
-from edgeopt.errors import InputError
 
 # Sessions are opened with `enable_fallback=0` besides: else ONNX Runtime prints on stdout before it raises.
 PROVIDERS = ["CPUExecutionProvider"]
@@ -38,16 +34,14 @@ def first_cause(error: BaseException) -> str:
     return first_line(error)
 
 
-@contextmanager
-def plain_session(source: bytes | str, *, where: str) -> Iterator[Any]:
-    """An ONNX Runtime session that computes a model as its file says, without rewriting the graph.
+def plain_session(source: bytes | str) -> Any:
+    """An ONNX Runtime session on one thread that computes a model as it says, without rewriting the graph.
 
     Args:
         source: The bytes of a model, or the path of its file.
-        where: What to call it in an error.
 
     Raises:
-        InputError: ONNX Runtime does not take it.
+        One of `runtime_errors`: ONNX Runtime does not take it.
     """
     import onnxruntime
 
@@ -56,9 +50,4 @@ def plain_session(source: bytes | str, *, where: str) -> Iterator[Any]:
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False
-    try:
-        session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
-    except runtime_errors() as error:
-        raise InputError(f"ONNX Runtime does not take `{where}`: {first_line(error)}", hint=RUNTIME_HINT) from error
-    yield session
-    del session
+    return onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)

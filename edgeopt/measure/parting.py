@@ -139,9 +139,10 @@ def _onnx_tensors(model: onnx.ModelProto, feeds: dict[str, Any], names: list[str
 
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
-    with as_source(model) as given, plain_session(given, where="the source") as session:
+    try:
+        with as_source(model) as given:
+            session = plain_session(given)
         outputs = [value.name for value in session.get_outputs()]
-        try:
-            return dict(zip(outputs, session.run(outputs, feeds), strict=True))
-        except runtime_errors():
-            return {}
+        return dict(zip(outputs, session.run(outputs, feeds), strict=True))
+    except runtime_errors():
+        return {}

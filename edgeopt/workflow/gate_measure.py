@@ -168,7 +168,8 @@ def _made(
     named = ground.original.path.with_suffix(ending_of(ground.recipe, ground.original))
     path = _made_path(folder, named, "candidate")
     calibration = ground.split.calibration if ground.split and takes_data(ground.recipe) else None
-    applied = apply_recipe(ground.recipe, ground.original, path, calibration, seed=seed, cache=cache, report=report)
+    samples = ground.split.calibration if ground.split else None
+    applied = apply_recipe(ground.recipe, ground.original, path, samples, seed=seed, cache=cache, report=report)
     lineage = recipe_lineage(ground.recipe, ground.original, calibration, seed=seed)
     return replace(model_artifact(path), lineage=lineage), applied
 

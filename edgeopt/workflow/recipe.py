@@ -64,7 +64,8 @@ def apply_recipe(
         recipe: The steps; none copies the source.
         source: The model to change.
         output: Where the result goes; an older one is replaced when the last step has ended well.
-        data: Calibration samples; random ones stand in where there are none and a step needs some.
+        data: Calibration samples, none where no step takes any; None without data: random ones stand in where a step
+            needs some.
         seed: Seed of these.
         cache: Folder of the store that steps done before are taken from and others kept in; None for neither.
         report: Called with what is being done.
@@ -76,7 +77,7 @@ def apply_recipe(
     if recipe:
         require_onnx(source, what=f"step `{recipe[0].name}`")
     random = None if data else synthetic_dataset(source.inputs, samples=_SYNTHETIC_SAMPLES, seed=seed)
-    warnings: list[str] = [] if data else [f"there is no `[data]`: {_unproven(recipe)}"]
+    warnings: list[str] = [] if data is not None else [f"there is no `[data]`: {_unproven(recipe)}"]
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         current, steps = source, list[AppliedStep]()
         for number, step in enumerate(recipe, start=1):

@@ -13,13 +13,15 @@ from onnx import TensorProto, helper
 from edgeopt.core.artifact import TensorSpec
 from edgeopt.core.dataset import Dataset, no_samples
 from edgeopt.errors import Unsupported
+from edgeopt.graph.load import load_onnx
 from edgeopt.graph.runtime import plain_session
 from edgeopt.graph.tflite.read import read_tflite
 from edgeopt.measure import proof as module
 from edgeopt.measure.parting import parting
 from edgeopt.measure.ports import Port
 from edgeopt.measure.proof import FAST, REFERENCE, Proof, proof_of
-from edgeopt.measure.random_inputs import random_feeds
+from edgeopt.measure.random_inputs import input_scale, random_feeds
+from edgeopt.steps.quantize.step import Quantize
 from edgeopt.steps.tflite.step import Tflite
 
 SaveModel = Callable[..., Path]
@@ -186,9 +188,58 @@ def test_a_source_that_fails_on_random_inputs_is_told(small_models: Any, save_mo
     ids = value("ids", 1, 2, dtype=TensorProto.INT64)
     source = save_model(small_models.model(nodes, [ids], [value("y", 1, 2, 3)], table))
 
-    with (
-        plain_session(str(source), where="source") as session,
-        pytest.raises(Unsupported, match="does not run") as caught,
-    ):
+    session = plain_session(str(source))
+    with pytest.raises(Unsupported, match="does not run") as caught:
         module._run(session, {"ids": np.zeros((1, 2), np.int64)})
     assert "--data" in caught.value.hint
+
+
+class TestIntegers:
+    """A model of quantize/dequantize pairs, and the TFLite model of integers that it becomes."""
+
+    @pytest.fixture
+    def source(self, small_models: Any, save_model: SaveModel) -> Path:
+        plain = save_model(small_models.padded())
+        made = plain.with_name("int8.onnx")
+        samples = np.random.default_rng(0).standard_normal((40, 3, 8, 8)).astype(np.float32)
+        data = Dataset(inputs={"image": samples}, source="normal", indices=np.arange(40))
+        Quantize(target="rpi4").apply(plain, made, data)
+        return made
+
+    def test_they_are_held_to_a_step_and_to_the_unrest_of_the_source(self, source: Path) -> None:
+        made, tensors = converted(source)
+
+        found = prove(source, made, tensors)
+
+        assert found.broken is None
+        for output in found.outputs:
+            assert output.bound.numbers == "integer"
+            assert 0.001 < output.bound.step < 0.1
+            assert 0 < output.bound.unrest < 2 * output.bound.step
+            assert output.difference.root_mean_square < output.bound.step
+
+    def test_weights_that_are_wrong_by_a_tenth_are_found(self, source: Path) -> None:
+        made, tensors = converted(source)
+        graph, content = read_tflite(made).graphs[0], bytearray(made.read_bytes())
+        found = next(each for each in graph.operators if each.name == "CONV_2D")
+        start, size = graph.tensors[found.inputs[1]].data
+        weights = np.frombuffer(bytes(content[start : start + size]), np.int8)
+        content[start : start + size] = np.rint(weights * 0.8).astype(np.int8).tobytes()
+        made.write_bytes(bytes(content))
+
+        proven = prove(source, made, tensors)
+
+        assert proven.broken is not None
+        assert "is rounding" in proven.broken.excess
+
+    def test_random_inputs_cover_the_range_of_the_input(self, source: Path) -> None:
+        model = load_onnx(source)
+        port = Port(name="image", spec=TensorSpec(name="image", shape=(1, 3, 8, 8), dtype="float32"), axes=(0, 1, 2, 3))
+        scale = input_scale("image", model)
+
+        drawn = [np.abs(random_feeds(model, [port], seed)["image"]).max() for seed in (1, 2)]
+
+        assert scale is not None
+        step, low, high = scale
+        reach = step * max(abs(low), high)
+        assert all(0.6 * reach < largest < 2 * reach for largest in drawn)

@@ -5,9 +5,10 @@ import pytest
 from edgeopt.errors import InputError
 from edgeopt.graph.load import load_onnx, onnx_artifact
 from edgeopt.graph.quantization import quantization_state
+from edgeopt.graph.tflite.read import tflite_artifact
 from edgeopt.steps.quantize.step import Quantize
 from edgeopt.workflow import recipe
-from edgeopt.workflow.recipe import apply_recipe, recipe_from_tables, recipe_lineage
+from edgeopt.workflow.recipe import apply_recipe, ending_of, recipe_from_tables, recipe_lineage
 from edgeopt.workflow.step_cache import step_options
 
 
@@ -91,3 +92,34 @@ def test_the_lineage_of_one_step_names_it_and_of_several_lists_them(small_models
     }
     assert recipe_lineage((step, step), source, None, seed=3)["step"] == "recipe"
     assert recipe_lineage((step, step), source, None, seed=3)["options"] == {"steps": [{"quantize": options}] * 2}
+
+
+def test_a_recipe_may_end_in_another_format(small_models, save_model, tmp_path):
+    source, output = save_model(small_models.padded()), tmp_path / "out.tflite"
+    steps = recipe_from_tables([{"simplify": {}}, {"convert": {"to": "tflite"}}])
+
+    applied = apply_recipe(steps, onnx_artifact(source), output, None, seed=0)
+
+    assert ending_of(steps, onnx_artifact(source)) == ".tflite"
+    assert [step.step for step in applied.steps] == ["simplify", "convert"]
+    assert [spec.name for spec in tflite_artifact(output).inputs] == ["image"]
+    assert applied.steps[1].report.details["proof"]["outputs"]
+
+
+def test_a_recipe_of_no_steps_keeps_the_ending(small_models, save_model):
+    assert ending_of((), onnx_artifact(save_model(small_models.mlp()))) == ".onnx"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"to": "onnx"}, "`to` of convert is `onnx`"),
+        ({"io": "int4"}, "`io` of convert is `int4`"),
+        ({"inputs": "image=1x3"}, "`inputs` of convert is `image=1x3`"),
+        ({"via_timeout": 0}, "`via_timeout` of convert is `0`"),
+        ({"via": "onnx2tf", "layout": "nhwc"}, "do not go with `via = onnx2tf`"),
+    ],
+)
+def test_options_of_convert_are_checked_before_anything_runs(options, message):
+    with pytest.raises(InputError, match=message):
+        recipe_from_tables([{"convert": options}])

@@ -78,11 +78,10 @@ def _options(node: Node) -> Options | None:
 
 def _integer(node: Node, net: Lowering, view: View, kind: str, given: Options | None) -> bool:
     """Write an activation of int8, with the scale that its kernel demands; whether it is one."""
-    rule, wanted = _RULES[kind], net.wanted(node.output(0))
-    quantization = rule or wanted
-    if not is_int8(view) or quantization is None or (wanted is None and not net.is_end(node.output(0))):
+    wanted = net.wanted(node.output(0)) if is_int8(view) else None
+    if wanted is None:
         return False
-    made = computed(net, kind, view.tensor, options=given, quantization=quantization)
+    made = computed(net, kind, view.tensor, options=given, quantization=_RULES[kind] or wanted)
     net.bind_view(node.output(0), replace(view, tensor=made))
     return True
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.integer import (
@@ -52,11 +53,6 @@ class _Layer:
         """Number of outputs."""
         return self.weights.shape[0]
 
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether its input is to be rounded to int8 while the model runs."""
-        return self.alpha == 1.0 and wants_dynamic(self.nodes[0], self.weights)
-
 
 def gemm(node: Node, net: Lowering) -> None:
     """Gemm with any factors, transpositions and bias."""
@@ -67,7 +63,7 @@ def gemm(node: Node, net: Lowering) -> None:
         second = second.transposed((1, 0))
     alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
     if second.tensor.data is not None and _is_real(first) and _is_real(second):
-        weights = kernel_weights(net, second.transposed((1, 0)))
+        weights = second.transposed((1, 0))
         layer = _Layer(rows=first, weights=weights, bias=node.input(2), alpha=alpha, beta=beta, nodes=(node,))
         _fully_connected(layer, net)
         return
@@ -90,7 +86,7 @@ def matmul(node: Node, net: Lowering) -> None:
     is_constant = second.tensor.data is not None and second.rank == 2
     if is_constant and first.rank > 1 and _is_real(first) and _is_real(second):
         nodes, bias = _with_sum(node, net, second.shape[1])
-        weights = kernel_weights(net, second.transposed((1, 0)))
+        weights = second.transposed((1, 0))
         _fully_connected(_Layer(rows=first, weights=weights, bias=bias, alpha=1.0, beta=1.0, nodes=nodes), net)
         return
     ending = net.ending(node.output(0), activations=False)
@@ -122,7 +118,7 @@ def _with_sum(node: Node, net: Lowering, count: int) -> tuple[tuple[Node, ...], 
 
 
 def _fully_connected(layer: _Layer, net: Lowering) -> None:
-    rows, weights, order = _in_any_order(net, layer.rows, layer.weights)
+    rows, weights, order = _in_any_order(net, layer.rows, kernel_weights(net, layer.weights))
     layer = replace(layer, rows=rows, weights=weights)
     if layer.alpha != 1.0 or layer.beta != 1.0 or not _write_integer(layer, net, order):
         _write_real(layer, net, order)
@@ -130,7 +126,7 @@ def _fully_connected(layer: _Layer, net: Lowering) -> None:
 
 def _write_integer(layer: _Layer, net: Lowering, order: Axes) -> bool:
     """Write a product of int8; whether it is one."""
-    if not (layer.rows.is_quantized and are_integer_weights(layer.weights)):
+    if not (is_int8(layer.rows) and are_integer_weights(layer.weights)):
         return False
     ending = net.ending(layer.nodes[-1].output(0))
     if ending.quantization is None:
@@ -146,14 +142,7 @@ def _write_integer(layer: _Layer, net: Lowering, order: Axes) -> bool:
 def _write_real(layer: _Layer, net: Lowering, order: Axes) -> None:
     rows = net.numbers(layer.rows)
     type_for(rows.tensor.dtype, _REAL)
-    if layer.is_dynamic:
-        filters = net.laid(layer.weights, (0, 1))
-    elif layer.alpha == 1.0:
-        filters = stored_weights(net, layer.weights, (0, 1))
-    else:
-        filters = net.tensor(layer.weights, (0, 1))
-        assert filters.data is not None
-        filters = net.new_constant(filters.data * np.float32(layer.alpha), name=filters.name)
+    filters = _float_filters(layer, net)
     bias = _bias(net, layer)
     if bias is not None:
         ending = net.ending(layer.nodes[-1].output(0), quantized=False)
@@ -163,6 +152,21 @@ def _write_real(layer: _Layer, net: Lowering, order: Axes) -> None:
     made = _add(layer, net, (rows.tensor, filters, net.new_constant(bias, name="bias")), Ending(), order)
     made = _with_bias(net, made, net.numbers(net.view(layer.bias)), layer.beta)
     net.bind(layer.nodes[-1].output(0), made.tensor, made.axes)
+
+
+def _float_filters(layer: _Layer, net: Lowering) -> Tensor:
+    """Weights of a product of float32: integers where the kernel rounds its input to integers too."""
+    if layer.alpha != 1.0:
+        filters = net.tensor(layer.weights, (0, 1))
+        assert filters.data is not None
+        return net.new_constant(filters.data * np.float32(layer.alpha), name=filters.name)
+    if _is_dynamic(layer):
+        return net.laid(layer.weights, (0, 1))
+    return stored_weights(net, layer.weights, (0, 1))
+
+
+def _is_dynamic(layer: _Layer) -> bool:
+    return layer.alpha == 1.0 and wants_dynamic(layer.nodes[0], layer.weights)
 
 
 def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
@@ -177,7 +181,7 @@ def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Endin
             "FullyConnectedOptions",
             fusedActivationFunction=ending.activation,
             keepNumDims=len(shape) != 2,
-            asymmetricQuantizeInputs=layer.is_dynamic and ending.quantization is None,
+            asymmetricQuantizeInputs=_is_dynamic(layer) and ending.quantization is None,
         ),
     )
     for node in layer.nodes:
