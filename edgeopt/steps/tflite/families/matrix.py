@@ -166,7 +166,9 @@ def _float_filters(layer: _Layer, net: Lowering) -> Tensor:
 
 
 def _is_dynamic(layer: _Layer) -> bool:
-    return layer.alpha == 1.0 and wants_dynamic(layer.nodes[0], layer.weights)
+    is_rounded = wants_dynamic(layer.nodes[0], layer.weights)
+    is_rounded |= is_int8(layer.rows) and are_integer_weights(layer.weights)  # rounded before, to steps as coarse
+    return layer.alpha == 1.0 and is_rounded
 
 
 def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
