@@ -30,6 +30,8 @@ _KEEPING_INTEGERS = frozenset(
     ("Clip", "Dropout", "Flatten", "Identity", "LogSoftmax", "MaxPool", "Relu", "Reshape", "Sigmoid", "Slice")
 ) | {"Softmax", "Split", "Squeeze", "Tanh", "Transpose", "Unsqueeze"}
 
+_INT8 = np.iinfo(np.int8)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -337,6 +339,10 @@ class Lowering:
         """
         found = Ending()
         reader = self.source.only_reader(name)
+        if quantized and activations and reader is not None and (limits := self._limits(reader)) is not None:
+            clamped = self.wanted(reader.output(0))
+            if clamped is not None and _clamps(clamped, limits):  # the range of the integers does what the node says
+                return Ending(quantization=clamped, absorbed=(reader,))
         bounds = self._activation(reader) if reader is not None and activations else ""
         if reader is not None and bounds:
             found, name = Ending(activation=bounds, absorbed=(reader,)), reader.output(0)
@@ -401,15 +407,20 @@ class Lowering:
         return found if found is not None and found.is_per_tensor else None
 
     def _activation(self, node: Node) -> str:
+        limits = self._limits(node)
+        return "" if limits is None else _BOUNDS.get(limits, "")
+
+    def _limits(self, node: Node) -> tuple[float | None, float | None] | None:
+        """(lowest, highest) that a Relu or Clip lets through, None for no bound; None for what is neither."""
         if node.operator == "Relu":
-            return "RELU"
+            return 0.0, None
         if node.operator != "Clip":
-            return ""
+            return None
         bounds = [self.constant(node.input(place)) if node.input(place) else None for place in (1, 2)]
         if any(node.input(place) and bounds[place - 1] is None for place in (1, 2)):
-            return ""
+            return None
         lowest, highest = (None if each is None or not np.isfinite(each).all() else float(each) for each in bounds)
-        return _BOUNDS.get((lowest, highest), "")
+        return lowest, highest
 
     # inside
 
@@ -586,6 +597,14 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
         zero_points=tuple(int(each) for each in points),
         axis=axis,
     )
+
+
+def _clamps(quantization: Quantization, limits: tuple[float | None, float | None]) -> bool:
+    """Whether integers end within half a step of both limits, so that a value beyond ends as its limit does."""
+    step, point = quantization.scale, quantization.zero_point
+    lowest, highest = limits
+    ends_low = lowest is None or (_INT8.min - point) * step >= lowest - step / 2
+    return ends_low and (highest is None or (_INT8.max - point) * step <= highest + step / 2)
 
 
 def spanning(low: float, high: float) -> Quantization:
