@@ -419,7 +419,11 @@ class Lowering:
         bounds = [self.constant(node.input(place)) if node.input(place) else None for place in (1, 2)]
         if any(node.input(place) and bounds[place - 1] is None for place in (1, 2)):
             return None
-        lowest, highest = (None if each is None or not np.isfinite(each).all() else float(each) for each in bounds)
+        given = [
+            node.attribute(name) if bound is None else float(bound.reshape(-1)[0])  # attributes are those of opset 6
+            for name, bound in zip(("min", "max"), bounds, strict=True)
+        ]
+        lowest, highest = (None if each is None or not np.isfinite(each) else float(each) for each in given)
         return lowest, highest
 
     # inside
