@@ -31,6 +31,7 @@ BOUND: dict[str, tuple[int, ...]] = {
     "Expand": (1,),
     "HammingWindow": (0,),
     "HannWindow": (0,),
+    "Loop": (0, 1),
     "MatMulInteger": (2, 3),
     "MaxUnpool": (2,),
     "MelWeightMatrix": (0, 1, 2, 3, 4),
@@ -175,7 +176,7 @@ def converted(model: Any) -> bytes:
     from edgeopt.steps.tflite.lower import lowered
     from edgeopt.steps.tflite.prepare import ready_to_lower, with_fixed_shapes
 
-    with_fixed_shapes(model, {})
+    with_fixed_shapes(model, _empty_shapes(model))
     try:
         model, _ = ready_to_lower(model, where="case")
     except InputError:  # ONNX Runtime lacks some operators and types of the standard: lowered as it is
@@ -183,6 +184,14 @@ def converted(model: Any) -> bytes:
 
         model = expanded(model)
     return model_bytes(lowered(model, where="case").net)
+
+
+def _empty_shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of the inputs that have no elements: to `convert`, an axis of length 0 is a free one unless it is told."""
+    shapes = {
+        value.name: tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim) for value in model.graph.input
+    }
+    return {name: shape for name, shape in shapes.items() if 0 in shape}
 
 
 def _content(case: Any) -> tuple[Any, list[tuple[list[Any], list[Any]]]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError
+from edgeopt.graph.integers import hidden_integers
 from edgeopt.graph.runtime import PROVIDERS, RUNTIME_HINT, first_line, runtime_errors
 from edgeopt.graph.save import as_source, fits_one_message
 
@@ -38,6 +39,7 @@ def folded(model: onnx.ModelProto, *, where: str, keeps_quantization: bool = Fal
     import onnx
     import onnxruntime
 
+    hidden = hidden_integers(model) if keeps_quantization else None
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = 1
@@ -50,13 +52,13 @@ def folded(model: onnx.ModelProto, *, where: str, keeps_quantization: bool = Fal
             options.add_session_config_entry(_EXTERNAL_FILE, "folded.data")
             options.add_session_config_entry(_EXTERNAL_FROM, "1024")  # bytes
         try:
-            with as_source(model) as source:
+            with as_source(model if hidden is None else hidden.model) as source:
                 onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
         except runtime_errors() as error:
             raise InputError(f"ONNX Runtime does not take `{where}`: {first_line(error)}", hint=RUNTIME_HINT) from error
         result = onnx.load(options.optimized_model_filepath)
     _drop_unused_opsets(result)
-    return result
+    return result if hidden is None else hidden.shown_in(result)
 
 
 def _drop_unused_opsets(model: onnx.ModelProto) -> None:

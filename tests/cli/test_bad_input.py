@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.small_tflite import SmallTflite
+
 QUANTIZE = ("quantize", "model.onnx", "--no-measure")
 EVALUATE = ("evaluate", "model.onnx", "--data")
 
@@ -31,6 +33,10 @@ def truncated():
     Path("cut.onnx").write_bytes(Path("model.onnx").read_bytes()[:150])
 
 
+def small_tflite(name, *, kept=None, build="mlp"):
+    return lambda: Path(name).write_bytes(getattr(SmallTflite(), build)().content()[:kept])
+
+
 def with_nan():
     with np.load("data.npz") as archive:
         samples = archive["x"].copy()
@@ -51,6 +57,24 @@ GATE = ("gate", "--config", "own.toml")
 # what is written before, the arguments, what the line says, what the hint says
 CASES = {
     "missing model": (nothing, ("inspect", "nowhere.onnx"), "model `nowhere.onnx` does not exist", "model.onnx"),
+    "truncated TFLite model": (
+        small_tflite("cut.tflite", kept=-300),
+        ("bench", "cut.tflite"),
+        "`cut.tflite` is a damaged TFLite file",
+        "complete",
+    ),
+    "text named .tflite": (
+        text("t.tflite", "hello, model"),
+        ("inspect", "t.tflite"),
+        "`t.tflite` is not a TFLite model",
+        "complete",
+    ),
+    "data of another shape for a TFLite model": (
+        lambda: (small_tflite("m.tflite")(), arrays("wide.npz", x=np.zeros((900, 4)))()),
+        ("evaluate", "m.tflite", "--data", "wide.npz"),
+        "has samples of shape 4, the model takes 3",
+        "edgeopt inspect",
+    ),
     "empty model": (text("empty.onnx", ""), ("inspect", "empty.onnx"), "`empty.onnx` is empty (0 bytes)", "download"),
     "truncated model": (
         truncated,
@@ -302,10 +326,19 @@ def test_a_folder_that_is_not_ours_is_no_place_for_an_output(edgeopt, folder):
             "rpi4",
         ),
         (("inspect", "model.h5"), "is a Keras or TensorFlow model", "ONNX"),
+        (
+            ("evaluate", "custom.tflite", "--data", "data.npz"),
+            "no kernel for an operator of `custom.tflite`",
+            "inspect",
+        ),
+        (("bench", "custom.tflite"), "no kernel for an operator of `custom.tflite`", "inspect"),
+        (("bench", "model.onnx", "--runtime", "litert"), "`litert` does not run onnx files", "`onnxruntime`"),
+        (("quantize", "custom.tflite"), "`quantize` works on ONNX models", "edgeopt convert"),
     ],
 )
 def test_what_is_not_supported_ends_in_exit_6(edgeopt, folder, arguments, message, hint):
     (folder / "model.h5").write_text("x")
+    small_tflite("custom.tflite", build="custom")()
 
     left = edgeopt(*arguments)
 
@@ -325,6 +358,36 @@ def test_an_extra_that_is_missing_ends_in_exit_5_with_its_pip_line(edgeopt, fold
 
     assert left.code == 5
     assert left.errors[1] == "hint: pip install 'edgeopt[images]'"
+
+
+@pytest.mark.parametrize("arguments", [("evaluate", "m.tflite", "--data", "data.npz"), ("bench", "m.tflite")])
+def test_without_litert_a_tflite_model_ends_in_exit_5_with_the_pip_line(edgeopt, folder, monkeypatch, arguments):
+    small_tflite("m.tflite")()
+    (folder / "ai_edge_litert.py").write_text("raise ModuleNotFoundError('no such module', name='ai_edge_litert')")
+    monkeypatch.setenv("PYTHONPATH", str(folder))  # for the processes that measure
+    for module in [name for name in sys.modules if name.partition(".")[0] == "ai_edge_litert"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+
+    left = edgeopt(*arguments)
+
+    assert left.code == 5
+    assert left.errors[-1] == "hint: pip install 'edgeopt[tflite]'"
+
+
+def test_inspect_shows_a_tflite_model_and_escapes_what_its_names_hide(edgeopt, folder):
+    small = SmallTflite.custom()
+    small.operators[0].custom = "Evil\x1b[31m\nrm"
+    Path("custom.tflite").write_bytes(small.content())
+    small_tflite("int8.tflite", build="quantized")()
+
+    custom, quantized = edgeopt("inspect", "custom.tflite"), edgeopt("inspect", "int8.tflite")
+
+    assert custom.code == quantized.code == 0
+    assert "\x1b" not in custom.out
+    assert "custom.Evil" in custom.out
+    assert "? x 3  int8 (scale 0.5, zero point -3)" in quantized.out
+    assert "integer, int8/int8, per channel: 1 of 1 weighted nodes" in quantized.out
 
 
 def test_a_process_that_crashes_ends_in_exit_7(edgeopt, folder, monkeypatch):

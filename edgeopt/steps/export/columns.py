@@ -1,8 +1,7 @@
-"""What a fitted estimator takes: one table of numbers, or its columns by name; and random rows of it."""
+"""What a fitted estimator takes: one table of numbers, or its columns by name."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.errors import InputError, Unsupported
+from edgeopt.steps.export.random_rows import steps_of
 from edgeopt.steps.export.reference import PURPOSE
 
 INPUT = "x"
@@ -35,7 +35,7 @@ class Columns:
     @property
     def inputs(self) -> dict[str, int]:
         """Number of features of each input of the ONNX model, by its name."""
-        return {_plain(name): 1 for name in self.names} if self.is_apart else {INPUT: self.count}
+        return dict.fromkeys(self.names, 1) if self.is_apart else {INPUT: self.count}
 
     def feeds(self, rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Rows, (sample, feature), by input of the ONNX model, which takes them as float32."""
@@ -76,73 +76,9 @@ def columns_of(estimator: Any, text: str) -> Columns:
     return Columns(count=int(count), names=names, is_apart=is_apart)
 
 
-def random_rows(estimator: Any, columns: Columns, *, samples: int, seed: int) -> NDArray[np.float64]:
-    """Rows that exercise an estimator, (sample, feature): as far apart as what it was fitted on.
-
-    The first scaler tells centre and spread of each feature, trees their thresholds; else they are standard normal.
-    A quarter of the rows lie on thresholds of trees exactly.
-    """
-    generator = np.random.default_rng(seed)
-    centre, spread, thresholds = np.zeros(columns.count), np.ones(columns.count), {}
-    for step in _steps(estimator):
-        scale = np.asarray(getattr(step, "scale_", None))
-        shift = np.asarray(getattr(step, "mean_", getattr(step, "center_", None)))
-        if scale.shape == shift.shape == (columns.count,):
-            centre, spread = shift.astype(np.float64), scale.astype(np.float64)
-            break
-        thresholds = _thresholds(step)
-        if thresholds:
-            for feature, values in thresholds.items():
-                centre[feature], spread[feature] = values.mean(), values.std() * 2 or abs(values[0]) or 1.0
-            break
-    rows: NDArray[np.float64] = centre + spread * generator.standard_normal((samples, columns.count))
-    for feature, values in thresholds.items():
-        rows[: samples // 4, feature] = generator.choice(values, samples // 4)
-    return rows
-
-
-def _steps(estimator: Any) -> list[Any]:
-    """An estimator, or the steps of a pipeline in order."""
-    return [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
-
-
-def hides_trees(estimator: Any) -> bool:
-    """Whether trees compare what a step before them has changed."""
-    first, *others = _steps(estimator)
-    return not _thresholds(first) and any(_thresholds(step) for step in others)
-
-
-def _thresholds(estimator: Any) -> dict[int, NDArray[np.float64]]:
-    """Thresholds that trees compare each feature with; empty where it holds no trees."""
-    features, values = [], []
-    for tree in _trees(estimator):
-        inner = tree.feature >= 0
-        features.append(tree.feature[inner])
-        values.append(tree.threshold[inner])
-    for stage in getattr(estimator, "_predictors", ()):
-        for predictor in stage:
-            nodes = predictor.nodes[(predictor.nodes["is_leaf"] == 0) & (predictor.nodes["is_categorical"] == 0)]
-            features.append(nodes["feature_idx"])
-            values.append(nodes["num_threshold"])
-    if not features:
-        return {}
-    feature, value = np.concatenate(features).astype(np.int64), np.concatenate(values)
-    kept = np.isfinite(value)
-    return {int(each): value[kept & (feature == each)] for each in np.unique(feature[kept])}
-
-
-def _trees(estimator: Any) -> list[Any]:
-    if hasattr(estimator, "tree_"):
-        return [estimator.tree_]
-    if not hasattr(estimator, "estimators_"):
-        return []
-    inner = np.ravel(np.asarray(estimator.estimators_, dtype=object))
-    return [each.tree_ for each in inner if hasattr(each, "tree_")]
-
-
 def _picks_by_name(estimator: Any) -> bool:
     """Whether a step selects columns by their names."""
-    for step in _steps(estimator):
+    for step in steps_of(estimator):
         for _, _, chosen in getattr(step, "transformers", ()):
             wanted = chosen if isinstance(chosen, list | tuple) else [chosen]
             if any(isinstance(each, str) for each in wanted) or callable(chosen):
@@ -152,7 +88,7 @@ def _picks_by_name(estimator: Any) -> bool:
 
 def _takes_text(estimator: Any) -> bool:
     """Whether an encoder among the steps was fitted on text."""
-    waiting = _steps(estimator)
+    waiting = steps_of(estimator)
     while waiting:
         step = waiting.pop()
         if any(np.asarray(each).dtype.kind in "OUS" for each in getattr(step, "categories_", ())):
@@ -160,7 +96,3 @@ def _takes_text(estimator: Any) -> bool:
         waiting += [each for _, each, *_ in getattr(step, "transformers_", ()) if hasattr(each, "fit")]
         waiting += [each for _, each in getattr(step, "steps", ())]
     return False
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"\W", "_", name)

@@ -15,12 +15,13 @@ from edgeopt.errors import InputError, Unsupported
 from edgeopt.graph.save import save_onnx
 from edgeopt.graph.simplify import simplified
 from edgeopt.runners import runner_named
-from edgeopt.steps.export.columns import INPUT, Columns, columns_of, hides_trees, random_rows
+from edgeopt.steps.export.columns import INPUT, Columns, columns_of
 from edgeopt.steps.export.gradient_boosting import as_float32_samples_see_it, converters
 from edgeopt.steps.export.heads import Head, head_of, last_step, unwrapped
 from edgeopt.steps.export.opsets import checked_opset
 from edgeopt.steps.export.proof import Compared, Feeds, Proof, ReadSamples, compared, opened, require_close, trials_of
 from edgeopt.steps.export.quiet import quiet
+from edgeopt.steps.export.random_rows import hides_trees, random_rows
 from edgeopt.steps.export.reference import PURPOSE, Source, source_from_text
 from edgeopt.steps.protocol import StepReport
 
@@ -87,7 +88,7 @@ def export_sklearn(
     estimator = unwrapped(named.value)
     head, columns = head_of(estimator, named.text), columns_of(estimator, named.text)
     fitted = _Fitted(estimator=estimator, text=named.text, columns=columns, head=head)
-    model = _with_head_first(_converted(fitted, version), head)
+    model = _with_head_first(_converted(fitted, version), fitted)
     with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
         scratch = Path(folder, "model.onnx")
         save_onnx(model, scratch)
@@ -144,13 +145,15 @@ def _converted(fitted: _Fitted, opset: int) -> onnx.ModelProto:
     raise Unsupported(f"{PURPOSE} `{fitted.text}` cannot be converted: skl2onnx knows none of its options", hint="")
 
 
-def _with_head_first(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
-    """The model with the output that is judged first, outputs and the free axis named, and each domain once."""
+def _with_head_first(model: onnx.ModelProto, fitted: _Fitted) -> onnx.ModelProto:
+    """The model with the output that is judged first, inputs, outputs and the free axis named, and each domain once."""
     old = [value.name for value in model.graph.output]
-    names = dict(zip(old, head.names_of(old), strict=True))
-    _rename_outputs(model.graph, names)
+    names = dict(zip(old, fitted.head.names_of(old), strict=True))
+    # skl2onnx writes `_` for what is no letter or digit in the name of an input.
+    names |= dict(zip([value.name for value in model.graph.input], fitted.columns.inputs, strict=True))
+    _rename(model.graph, names)
     by_name = {value.name: value for value in model.graph.output}
-    kept = [by_name[name].SerializeToString() for name in head.order]
+    kept = [by_name[name].SerializeToString() for name in fitted.head.order]
     del model.graph.output[:]
     for content in kept:
         model.graph.output.add().ParseFromString(content)
@@ -158,8 +161,8 @@ def _with_head_first(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
         axes = value.type.tensor_type.shape.dim
         if axes and not axes[0].dim_value:
             axes[0].dim_param = "batch"
-        if value.name == head.kind and len(head.classes) > 1:
-            axes[1].dim_value = len(head.classes)  # skl2onnx writes 1 for some of two classes
+        if value.name == fitted.head.kind and len(fitted.head.classes) > 1:
+            axes[1].dim_value = len(fitted.head.classes)  # skl2onnx writes 1 for some of two classes
     versions = {entry.domain: entry.version for entry in model.opset_import}
     del model.opset_import[:]
     for domain, version in versions.items():
@@ -168,12 +171,12 @@ def _with_head_first(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
     return simplified(model, where=PURPOSE).model
 
 
-def _rename_outputs(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Rename outputs of the graph, in place, wherever they are written and read."""
+def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Rename inputs and outputs of the graph, in place, wherever they are written and read."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    for value in graph.output:
+    for value in (*graph.input, *graph.output):
         value.name = names.get(value.name, value.name)
 
 
@@ -183,7 +186,7 @@ def _proven(fitted: _Fitted, path: Path, samples: ReadSamples | None) -> tuple[C
     Raises:
         Unsupported: An output differs.
     """
-    rows = random_rows(fitted.estimator, fitted.columns, samples=_SAMPLES, seed=0)
+    rows = random_rows(fitted.estimator, fitted.columns.count, samples=_SAMPLES, seed=0)
     batches = (fitted.columns.feeds(rows[start : start + _BATCH]) for start in range(0, _SAMPLES, _BATCH))
     found = [compared(path, fitted.infer, batches, inputs=RANDOM)]
     if samples is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgeopt._optional import require
 from edgeopt._version import __version__
 from edgeopt.errors import Unsupported
-from edgeopt.steps.tflite.net import Net, Operation, Options, Quantization, Tensor
+from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor
 from edgeopt.steps.tflite.versions import version_of
 
 _SCHEMA_VERSION = 3
@@ -100,7 +100,9 @@ class _Writer:
     def _tensor(self, tensor: Tensor) -> Any:
         table = self._schema.TensorT()
         table.name = tensor.name
-        table.shape = np.array(tensor.shape, np.int32)
+        table.shape = np.array([1 if length == UNKNOWN else length for length in tensor.shape], np.int32)
+        if UNKNOWN in tensor.shape:
+            table.shapeSignature = np.array(tensor.shape, np.int32)
         table.type = getattr(self._schema.TensorType, tensor.dtype.upper())
         table.hasRank = True
         if tensor.data is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from edgeopt.steps.tflite.beyond import refusal_of
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Net, Tensor
 from edgeopt.steps.tflite.operators import OPERATORS, Writer
@@ -23,10 +24,12 @@ class Lowered:
     Attributes:
         net: The TFLite graph.
         views: View per name of a value, but those that a fused activation overtook.
+        warnings: What the user should know.
     """
 
     net: Net
     views: dict[str, View] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
@@ -50,7 +53,13 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
     if refusals:
         raise refused_together(refusals, where=where)
     net.net.drop_dead()
-    return Lowered(net=net.net, views={name: view for name, view in net.views.items() if name not in net.overtaken})
+    renamed = net.net.name_boundary()
+    views = {
+        name: replace(view, tensor=renamed.get(view.tensor, view.tensor))
+        for name, view in net.views.items()
+        if name not in net.overtaken
+    }
+    return Lowered(net=net.net, views=views, warnings=tuple(net.warnings))
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:
@@ -86,7 +95,8 @@ def _written(source: Source, net: Lowering) -> list[Refusal]:
 
 def _write(node: Node, net: Lowering) -> None:
     if net.is_absorbed(node):
-        net.bind_view(node.output(0), net.view(node.input(0)))
+        if not net.is_bound(node.output(0)):
+            net.bind_view(node.output(0), net.view(node.input(0)))
         return
     writer_of(node)(node, net)
 
@@ -99,7 +109,7 @@ def writer_of(node: Node) -> Writer:
     """
     operator = OPERATORS.get(node.operator) if not node.domain else None
     if operator is None:
-        raise Refused("edgeopt has no TFLite counterpart for this operator")
+        raise refusal_of(node)
     return operator.load()
 
 

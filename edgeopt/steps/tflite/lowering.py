@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.net import Net, Operation, Options, Quantization, Tensor, options
+from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node, Source, ValueType
 from edgeopt.steps.tflite.view import Axes, Regrouping, Shape, View, is_same_order, permuted, regrouping
@@ -55,6 +55,7 @@ class Lowering:
         views: How each value lies.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
+        warnings: What the user should know, each once.
     """
 
     def __init__(self, source: Source) -> None:
@@ -63,6 +64,7 @@ class Lowering:
         self.node: Node = _NOBODY
         self.views: dict[str, View] = {}
         self.overtaken: set[str] = set()
+        self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -76,13 +78,19 @@ class Lowering:
         """How the value called `name` lies.
 
         Raises:
-            Refused: It is of a type that TFLite has not.
+            Refused: It is of a type that TFLite has not, or of a length that its data tell.
         """
         if name not in self.views:
             if name not in self.source.constants:
                 raise Refused(f"reads `{name}`, which nothing makes")
             self.views[name] = self._constant_view(name)
-        return self.views[name]
+        view = self.views[name]
+        if UNKNOWN in view.tensor.shape:
+            raise Refused(
+                f"reads `{name}`, which has as many elements as its data say",
+                rewrite="make that an output of the model, and compute what follows outside",
+            )
+        return view
 
     def is_bound(self, name: str) -> bool:
         """Whether the value called `name` has been made, or is constant."""
@@ -300,7 +308,7 @@ class Lowering:
                 answer.
         """
         told = self.source.types.get(name, ValueType(shape=None, dtype="unknown")).shape
-        if told is not None and told != view.shape:
+        if told is not None and not _may_be(view.shape, told):
             raise Refused(f"makes `{name}` of shape {view.shape} where ONNX says {told}")
         if name:
             self.views[name] = view
@@ -333,6 +341,10 @@ class Lowering:
             return Ending()
         return replace(found, quantization=quantization)
 
+    def warn(self, text: str) -> None:
+        """Tell the user something of the conversion, once."""
+        self.warnings[text] = None
+
     def absorb(self, ending: Ending) -> None:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
@@ -343,13 +355,24 @@ class Lowering:
         """Whether the operation of an earlier node does what `node` does."""
         return node in self._absorbed
 
+    def is_end(self, name: str) -> bool:
+        """Whether the value called `name` is an output that nothing else reads.
+
+        An activation there whose int8 kernel has a scale of its own ends a model of integers in integers.
+        """
+        return name in self.source.outputs and not self.source.readers.get(name)
+
     def wanted(self, name: str) -> Quantization | None:
-        """What all readers of the value called `name` quantize it with, alike; None where one takes it as it is."""
+        """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
+
+        None where a reader takes it as it is and nothing is noted.
+        """
         readers = self.source.readers.get(name, ())
-        if not readers or name in self.source.outputs:
-            return None
         found = {self._quantization_of(reader) if reader.input(0) == name else None for reader in readers}
-        return found.pop() if len(found) == 1 else None
+        if len(found) == 1 and None not in found and name not in self.source.outputs:
+            return found.pop()
+        noted = self.source.ranges.get(name)
+        return None if noted is None else spanning(*noted)
 
     def _quantization_of(self, node: Node) -> Quantization | None:
         if node.operator != "QuantizeLinear" or self.dtype(node.output(0)) not in ("int8", "uint8"):
@@ -385,8 +408,11 @@ class Lowering:
     def give_outputs(self) -> None:
         """Make the outputs of the source outputs of the net, as ONNX has them."""
         for name in self.source.outputs:
-            view = self.view(name)
+            view = self.views.get(name) or self.view(name)
             self.node = replace(_NOBODY, name=name, outputs=(name,))
+            if not view.tensor.elements and view.tensor.data is not None:
+                self.net.outputs[name] = self._empty(view)
+                continue
             tensor = self.tensor(view)
             if view.dtype in STORED_AS:
                 tensor = self.cast(tensor, view.dtype)
@@ -412,6 +438,14 @@ class Lowering:
         return self.add(
             "RESHAPE", (source, lengths), tensor.shape, dtype=tensor.dtype, options=options("ReshapeOptions")
         )
+
+    def _empty(self, view: View) -> Tensor:
+        """A tensor of no elements, made by FILL: one without bytes is no constant in a file."""
+        lengths = self.new_constant(np.array(view.shape, np.int32), name="shape")
+        made = Tensor(name=self.unique(self.node.name), shape=view.shape, dtype=view.dtype)
+        value = Tensor(name=self.unique("scalar"), shape=(), dtype=view.dtype, data=np.zeros((), np.dtype(view.dtype)))
+        self.add_operation("FILL", (lengths, value), (made,), options=options("FillOptions"))
+        return made
 
     def _constant_view(self, name: str) -> View:
         value = self.source.constants[name]
@@ -479,6 +513,13 @@ class Lowering:
         )
 
 
+def _may_be(shape: Shape, told: Shape) -> bool:
+    """Whether a shape can be the one that is told: lengths that the data tell can be any."""
+    return len(shape) == len(told) and all(
+        length in (UNKNOWN, wanted) for length, wanted in zip(shape, told, strict=True)
+    )
+
+
 def real_numbers(tensor: Tensor) -> NDArray[np.float32]:
     """(shape) float32 numbers that the integers of a constant tensor stand for."""
     assert tensor.data is not None
@@ -525,6 +566,18 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
         zero_points=tuple(int(each) for each in points),
         axis=axis,
     )
+
+
+def spanning(low: float, high: float) -> Quantization:
+    """Steps of int8 that span [low, high], widened to hold zero exactly.
+
+    scale = (high - low) / 255; zero point = round(-128 - low / scale), as `edgeopt quantize` has it.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = float(np.float32((high - low) / 255))
+    if scale < float(np.finfo(np.float32).tiny):
+        return Quantization(scales=(1.0,), zero_points=(-128,))
+    return Quantization(scales=(scale,), zero_points=(int(np.clip(round(-128 - low / scale), -128, 127)),))
 
 
 _NOBODY = Node(name="", operator="", domain="", inputs=(), outputs=())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+UNKNOWN = -1  # length of an axis that only the data tell; a tensor with one can be an output and nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class Tensor:
 
     Attributes:
         name: Unique in its net.
-        shape: Length per memory axis.
+        shape: Length per memory axis; `UNKNOWN` where the data tell it.
         dtype: NumPy's name, or `int4`.
         data: Its values where it is constant, (shape) of `dtype`; those of `int4` as int8.
         quantization: What its integers stand for.
@@ -136,6 +139,43 @@ class Net:
     def maker(self) -> dict[Tensor, Operation]:
         """The operation that makes each tensor."""
         return {tensor: operation for operation in self.operations for tensor in operation.outputs}
+
+    def substitute(self, old: Tensor, new: Tensor) -> None:
+        """Put `new` in the place of `old` everywhere."""
+        for place, operation in enumerate(self.operations):
+            if old in operation.inputs or old in operation.outputs:
+                self.operations[place] = replace(
+                    operation,
+                    inputs=tuple(new if each is old else each for each in operation.inputs),
+                    outputs=tuple(new if each is old else each for each in operation.outputs),
+                )
+        self.inputs = {name: new if each is old else each for name, each in self.inputs.items()}
+        self.outputs = {name: new if each is old else each for name, each in self.outputs.items()}
+
+    def name_boundary(self) -> dict[Tensor, Tensor]:
+        """Call inputs and outputs what the model calls them, and others that have such a name otherwise.
+
+        Returns:
+            The tensor in the place of each one that got another name.
+        """
+        named = {
+            **{each: name for name, each in self.outputs.items()},
+            **{each: name for name, each in self.inputs.items()},
+        }
+        taken = set(named.values())
+        used = taken | {tensor.name for tensor in self.tensors()}
+        changed: dict[Tensor, Tensor] = {}
+        for tensor in self.tensors():
+            name = named.get(tensor, tensor.name)
+            if tensor not in named and name in taken:
+                number = next(each for each in count(1) if f"{name}_{each}" not in used)
+                name = f"{name}_{number}"
+                used.add(name)
+            if name != tensor.name:
+                changed[tensor] = replace(tensor, name=name)
+        for old, new in changed.items():
+            self.substitute(old, new)
+        return changed
 
     def drop_dead(self) -> None:
         """Take off operations that nothing reads from."""

@@ -10,16 +10,20 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
 from edgeopt.steps.tflite.expand import expanded
+from edgeopt.steps.tflite.qoperators import without_qoperators
 
 if TYPE_CHECKING:
     import onnx
 
 Shapes = Mapping[str, tuple[int, ...]]
+_INLINED = "_inlfunc_"  # how ONNX Runtime calls values from the body of a function
 _FIX_HINT = "give its shape: `--input {name}={shape}`"
 
 
 def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
     """Bind, in place, every free axis of the inputs: by `shapes`, else a first axis to 1.
+
+    A length of 0 counts as free unless `shapes` says it.
 
     Raises:
         InputError: `shapes` names no input, or says another length of a fixed axis.
@@ -47,7 +51,7 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
             else:
                 axis.dim_value = given[place]
         lengths = [axis.dim_value for axis in axes]
-        if 0 in lengths:
+        if 0 in lengths and given is None:
             left.append(_FIX_HINT.format(name=name, shape="x".join(str(length or "?") for length in lengths)))
     if left:
         raise Unsupported("TFLite models have fixed shapes, and inputs have free axes", hint="; ".join(left))
@@ -75,7 +79,11 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
     Raises:
         InputError: ONNX Runtime does not take the model.
     """
+    model = without_qoperators(model)
     model = folded(model, where=where, keeps_quantization=True)
+    if any(name.startswith(_INLINED) for node in model.graph.node for name in node.output):
+        # ONNX Runtime writes out the bodies of functions after it has folded constants
+        model = folded(model, where=where, keeps_quantization=True)
     merge_padding(model.graph)
     result = simplified(model, where=where)
     return expanded(result.model), result.warnings

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.graph.noted_ranges import noted_ranges_in
+
 if TYPE_CHECKING:
     import onnx
 
@@ -71,6 +73,8 @@ class Source:
         inputs: Names of inputs that are no constants.
         outputs: Names of outputs.
         readers: Nodes that read each value.
+        makers: The node that makes each value that is no input and no constant.
+        ranges: (smallest, largest number) of float values that a calibration noted.
     """
 
     opset: int
@@ -80,6 +84,8 @@ class Source:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     readers: dict[str, tuple[Node, ...]]
+    makers: dict[str, Node]
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def only_reader(self, name: str) -> Node | None:
         """The one node that reads a value, once; None where there is another reader or it is an output."""
@@ -114,6 +120,8 @@ def source_from_model(model: onnx.ModelProto) -> Source:
         inputs=tuple(value.name for value in graph.input if value.name not in constants),
         outputs=tuple(value.name for value in graph.output),
         readers={name: tuple(found) for name, found in readers.items()},
+        makers={name: node for node in nodes for name in node.outputs if name},
+        ranges=noted_ranges_in(model),
     )
 
 

@@ -70,10 +70,14 @@ class Tflite:
         model, told = upgraded(model, where=where, needed_by="the conversion to TFLite")
         ready, warnings = ready_to_lower(model, where=where)
         result = lowered(ready, where=where)
+        if self.io == "int8":
+            from edgeopt.steps.tflite.integer_boundary import integer_boundary
+
+            integer_boundary(result.net)
         content = model_bytes(result.net, metadata=notes)
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
-        return StepReport(details=_details(result), warnings=(*told, *warnings))
+        return StepReport(details=_details(result), warnings=(*told, *warnings, *result.warnings))
 
 
 def _is_shape(shape: Any) -> bool:

@@ -24,6 +24,7 @@ pytest.importorskip("skl2onnx")
 
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification, make_regression
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
@@ -44,7 +45,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -241,6 +242,48 @@ def test_names_of_columns_are_told_in_their_order() -> None:
     report = export(fitted(LogisticRegression(), table, labels))
 
     assert "input `x` holds the columns in the order that they were fitted in" in report.warnings[0]
+
+
+def columns_by(names: Any) -> Any:
+    """A pipeline that scales two columns and encodes the third."""
+    encoded = ColumnTransformer([("numbers", StandardScaler(), names[:2]), ("kind", OneHotEncoder(), names[2:])])
+    return make_pipeline(encoded, LogisticRegression())
+
+
+def mixed() -> tuple[Any, Any]:
+    """Two numbers and a category, and classes."""
+    generator = np.random.default_rng(0)
+    features = np.stack([generator.normal(40, 9, 300), generator.exponential(3, 300), generator.integers(0, 3, 300)], 1)
+    return features, (features[:, 0] + 9 * features[:, 2] > 50).astype(int)
+
+
+def test_columns_by_their_numbers_stay_one_input() -> None:
+    features, labels = mixed()
+    estimator = fitted(columns_by([0, 1, 2]), features, labels)
+    export(estimator)
+
+    np.testing.assert_allclose(outputs_of(features)["probabilities"], estimator.predict_proba(features), atol=1e-5)
+
+
+def test_columns_by_their_names_are_inputs_of_their_own() -> None:
+    pandas = pytest.importorskip("pandas")
+    features, labels = mixed()
+    names = ["age", "income (k)", "region"]
+    export(fitted(columns_by(names), pandas.DataFrame(features, columns=names), labels))
+
+    assert [str(each) for each in edgeopt.inspect(MODEL).artifact.inputs] == [
+        f"{name} (batch x 1) float32" for name in names
+    ]
+
+
+def test_categories_that_are_text_are_refused() -> None:
+    pandas = pytest.importorskip("pandas")
+    features, labels = mixed()
+    table = pandas.DataFrame(
+        {"age": features[:, 0], "income": features[:, 1], "region": ["north", "south", "west"] * 100}
+    )
+    with pytest.raises(Unsupported, match="has categories that are text"):
+        export(fitted(columns_by(["age", "income", "region"]), table, labels))
 
 
 @pytest.mark.parametrize(

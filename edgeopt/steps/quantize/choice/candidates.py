@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import Unsupported
+from edgeopt.graph.noted_ranges import write_noted_ranges
 from edgeopt.graph.slim import share_zero_points
 from edgeopt.steps.protocol import Progress
 from edgeopt.steps.quantize.affine import QuantizedWeight, activation_parameters, weight_scale
@@ -156,18 +157,20 @@ class Candidates:
         embeddings = quantize_embeddings(graph, keep_float=kept)
         model = put_together(intermediate, source=self.source)
         share_zero_points(model)
+        noted = {name: ranges.pop(name) for name in sorted(placement.noted)}
+        write_noted_ranges(model, {name: (float(found.low), float(found.high)) for name, found in noted.items()})
         return Candidate(model=model, placement=placement, ranges=ranges, embeddings=tuple(embeddings))
 
     def ranges(self, choice: Choice, placement: Placement) -> dict[str, Range]:
-        """The range of each tensor that gets a scale of its own."""
+        """The range of each tensor that gets a scale of its own, or whose range is noted."""
         base = self._float(choice)
         known = base.ranges.setdefault(choice.range, {})
-        roots = sorted({placement.root(name) for name in placement.tensors})
-        missing = [name for name in roots if name not in known]
+        wanted = placement.ranged
+        missing = [name for name in wanted if name not in known]
         if missing:
             seen = self._seen(base, missing, histograms=choice.range != "minmax")
             known |= {name: tensor_range(seen[name], choice.range, self.types) for name in missing}
-        return {name: known[name] for name in roots}
+        return {name: known[name] for name in wanted}
 
     def _seen(self, base: _Float, names: list[str], *, histograms: bool) -> dict[str, TensorStatistics]:
         """Statistics of tensors over all samples, with histograms where asked for."""
@@ -217,7 +220,7 @@ class Candidates:
         if plain.channels is None:
             wanted = {**equalization_tensors(graph), **smoothing_tensors(graph)}
             placement = self._placed(graph)
-            roots = sorted({placement.root(name) for name in placement.tensors})
+            roots = placement.ranged
             found = self._observe(plain, roots, self.parts.fit, channels=wanted)
             plain.channels = found.channels
             self._see(plain.seen, found)

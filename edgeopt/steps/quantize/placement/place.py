@@ -53,6 +53,7 @@ class Placement:
         asked_float: Node name -> why it has to stay float, before any rule is asked.
         rules: What stays float by size.
         forced: Names of tensors that are integers whoever reads them, since no kernel of their node writes floats.
+        noted: Names of float results of integer nodes, whose range is noted for runtimes without such kernels.
     """
 
     nodes: list[ir.Node] = field(default_factory=list)
@@ -63,6 +64,12 @@ class Placement:
     asked_float: Mapping[str, str] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
     forced: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
+
+    @property
+    def ranged(self) -> list[str]:
+        """Names of the tensors whose range is wanted, in order."""
+        return sorted({self.root(name) for name in self.tensors} | self.noted)
 
     def root(self, name: str) -> str:
         """The tensor whose scale `name` shares: itself, unless values are only carried from another."""
@@ -267,6 +274,8 @@ def _leave_what_does_not_pay(placement: Placement) -> None:
     for clamp in [clamp for clamp in placement.clamps if clamp.outputs[0].name not in placement.tensors]:
         placement.clamps.remove(clamp)
         placement.kept_float[node_name(clamp)] = "its result is not rounded, so no range performs it"
+    results = {str(result_of(node).name) for node in kept if node.op_type in _FLOAT_WRITERS}
+    placement.noted = results - set(placement.tensors)
 
 
 def _is_read_by(node: ir.Node, nodes: list[ir.Node]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias
+from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.volumes import conv_over_volume
 from edgeopt.steps.tflite.families.windows import Window, padded, window_of
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
@@ -17,10 +18,13 @@ _IHWO: Axes = (1, 2, 3, 0)  # depthwise: (1, height, width, output)
 
 
 def conv(node: Node, net: Lowering) -> None:
-    """Conv over one or two spatial axes, grouped or not, in float or int8."""
+    """Conv over one to three spatial axes, grouped or not, in float, or in int8 over one or two."""
     view, weights = net.view(node.input(0)), net.view(node.input(1))
+    if view.rank == 5:
+        conv_over_volume(node, net)
+        return
     if view.rank not in (3, 4):
-        raise Refused(f"has {view.rank - 2} spatial axes; TFLite's convolutions that run everywhere have 1 or 2")
+        raise Refused(f"has {view.rank - 2} spatial axes; TFLite's convolutions have 1, 2 or 3")
     window = window_of(node, weights.shape[2:], view.shape[2:])
     if view.rank == 3:  # a row is an image of height 1
         view, weights = _as_image(net, view), _as_image(net, weights)
@@ -34,6 +38,7 @@ def conv(node: Node, net: Lowering) -> None:
 
 def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window) -> View:
     """What a convolution gives, as a view of (batch, channel, height, width)."""
+    weights = kernel_weights(net, weights)
     groups, count = int(node.attribute("group", 1)), weights.shape[0]
     is_depthwise = groups > 1 and groups == view.shape[1]
     order = _IHWO if is_depthwise else _OHWI
@@ -41,8 +46,7 @@ def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window
     parts = _integer_parts(node, net, view, weights, order)
     if parts is None:
         ending = net.ending(node.output(0), quantized=False)
-        filters = net.laid(weights, order) if are_integer_weights(weights) else net.tensor(weights, order)
-        parts = ending, net.tensor(view, NHWC), filters, _float_bias(node, net, count)
+        parts = ending, net.tensor(view, NHWC), stored_weights(net, weights, order), _float_bias(node, net, count)
     ending, image, filters, bias = parts
     image, scheme = padded(net, image, window)
     multiplier = count // groups if is_depthwise else 0

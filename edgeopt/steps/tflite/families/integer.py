@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.lowering import Lowering, constant_value
-from edgeopt.steps.tflite.net import Quantization, Tensor, channels
+from edgeopt.steps.tflite.net import Quantization, Tensor, channels, options
 from edgeopt.steps.tflite.view import Axes, View
 
+_LARGEST = 127
 _INT32 = np.iinfo(np.int32)
 
 
@@ -30,9 +31,57 @@ def are_integer_weights(view: View) -> bool:
     )
 
 
-def integer_weights(net: Lowering, view: View, axes: Axes) -> Tensor:
-    """Weights (see `are_integer_weights`) with their axes in the order `axes`."""
-    return net.laid(view, axes)
+def kernel_weights(net: Lowering, view: View) -> View:
+    """Constant integers as int8 kernels want weights: with zero points of 0, in -127 to 127.
+
+    Zero points are taken off where the integers then still fit. -128 becomes -127: kernels of ARM sum two products of
+    bytes in 16 bits, which (-128) * (-128) twice overflows. What fits in no such way is given back as it is.
+    """
+    tensor, quantization = view.tensor, view.tensor.quantization
+    if not view.is_quantized or tensor.data is None or quantization is None or tensor.dtype != "int8":
+        return view
+    along = [1] * tensor.data.ndim
+    if not quantization.is_per_tensor:
+        along[quantization.axis] = -1
+    integers = tensor.data.astype(np.int16) - np.array(quantization.zero_points, np.int16).reshape(along)
+    if integers.max(initial=0) > _LARGEST or integers.min(initial=0) < -_LARGEST - 1:
+        net.warn(
+            f"weights `{tensor.name}` of node `{net.node.name}` are quantized around a zero point, and int8 kernels "
+            "take symmetric ones: the node is computed in float (quantize weights symmetrically)"
+        )
+        return view
+    lowest = int(np.count_nonzero(integers == -_LARGEST - 1))
+    if lowest:
+        net.warn(
+            f"{lowest} weight(s) -128 of `{tensor.name}` became -127, the lowest that int8 kernels take "
+            "(quantize weights to -127..127)"
+        )
+    if not lowest and not any(quantization.zero_points):
+        return view
+    symmetric = replace(quantization, zero_points=(0,) * len(quantization.zero_points))
+    data = np.maximum(integers, -_LARGEST).astype(np.int8)
+    return replace(view, tensor=net.new_constant(data, name=tensor.name, quantization=symmetric))
+
+
+def stored_weights(net: Lowering, view: View, axes: Axes) -> Tensor:
+    """The numbers of weights with their axes in the order `axes`; integers stay such in the file.
+
+    A runtime makes them float once, when it loads the model.
+    """
+    quantization = view.tensor.quantization
+    if not view.is_quantized or view.tensor.data is None or quantization is None or view.tensor.dtype != "int8":
+        return net.tensor(view, axes)
+    if not quantization.is_per_tensor and any(quantization.zero_points):
+        return net.tensor(view, axes)
+    integers = net.laid(view, axes)
+    return net.add(
+        "DEQUANTIZE",
+        (integers,),
+        integers.shape,
+        dtype="float32",
+        options=options("DequantizeOptions"),
+        name=f"{integers.name}/numbers",
+    )
 
 
 def integer_bias(net: Lowering, name: str, *, image: Tensor, weights: Tensor, count: int) -> Tensor | None:
@@ -82,8 +131,6 @@ def requantized(net: Lowering, view: View, quantization: Quantization) -> View:
         integers = np.clip(np.rint(value / np.float32(quantization.scale)) + quantization.zero_point, -128, 127)
         made = net.new_constant(integers.astype(np.int8), name=view.tensor.name, quantization=quantization)
     else:
-        from edgeopt.steps.tflite.net import options
-
         made = net.add(
             "QUANTIZE",
             (view.tensor,),

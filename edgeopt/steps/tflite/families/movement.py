@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Shape, View
@@ -34,8 +36,6 @@ def flatten(node: Node, net: Lowering) -> None:
 def _bind_reshaped(node: Node, net: Lowering, shape: Shape) -> None:
     view = net.view(node.input(0))
     if _can_wait(view, shape) and _feeds_products(net, node.output(0)):
-        from dataclasses import replace
-
         net.bind_view(node.output(0), replace(view, flattened=True))
     else:
         net.bind_view(node.output(0), net.reshaped(view, shape))
@@ -70,5 +70,5 @@ def _is_constant(net: Lowering, name: str) -> bool:
     """Whether a value is constant, or a constant dequantized."""
     if net.constant(name) is not None:
         return True
-    maker = next((node for node in net.source.nodes if name in node.outputs), None)
+    maker = net.source.makers.get(name)
     return maker is not None and maker.operator == "DequantizeLinear" and net.constant(maker.input(0)) is not None

@@ -6,24 +6,31 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeopt.steps.tflite.families import affine
 from edgeopt.steps.tflite.families.integer import requantized
 from edgeopt.steps.tflite.lowering import Lowering, quantization_of
-from edgeopt.steps.tflite.net import options
-from edgeopt.steps.tflite.refusal import Refused
+from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View
 
+_WEIGHTS = ("int8", "uint8", "int32")
+
 
 def quantize_linear(node: Node, net: Lowering) -> None:
-    """QuantizeLinear: QUANTIZE, or nothing where the operation before gives these very integers."""
-    quantization, dtype = quantization_of(net, node), net.dtype(node.output(0))
-    if quantization is None or not quantization.is_per_tensor or dtype not in ("int8", "uint8"):
-        raise Refused(f"quantizes to `{dtype}` or with scales that are not one constant")
+    """QuantizeLinear: QUANTIZE, or nothing where the operation before gives these very integers.
+
+    What TFLite's quantization cannot say (scales per axis or block, computed ones, 16 or 4 bits) is computed.
+    """
+    dtype = net.dtype(node.output(0))
+    quantization = quantization_of(net, node) if dtype in ("int8", "uint8") else None
+    if quantization is None or not quantization.is_per_tensor or not is_runnable(quantization):
+        affine.quantized(node, net, dtype)
+        return
     view = net.view(node.input(0))
     if not view.is_quantized:
         tensor = net.add(
             "QUANTIZE",
-            (view.tensor,),
+            (net.numbers(view).tensor,),
             view.tensor.shape,
             dtype="int8",
             quantization=quantization,
@@ -35,19 +42,56 @@ def quantize_linear(node: Node, net: Lowering) -> None:
 
 def dequantize_linear(node: Node, net: Lowering) -> None:
     """DequantizeLinear: nothing by itself; who wants real numbers makes a DEQUANTIZE."""
-    quantization = quantization_of(net, node)
-    if quantization is None:
-        raise Refused("its scales are not constant, or its integers are of a type that TFLite has not")
-    view = net.view(node.input(0))
-    tensor = view.tensor
-    if tensor.data is not None:
-        data = tensor.data
-        if data.dtype == np.uint8:
-            data = (data.astype(np.int16) - 128).astype(np.int8)
-        tensor = net.new_constant(data, name=tensor.name, quantization=quantization)
-    elif tensor.quantization != quantization:
-        raise Refused("its scales are not those of the integers that it reads")
-    net.bind_view(
-        node.output(0),
-        View(tensor=tensor, axes=view.axes, dtype="float32", is_quantized=True, flattened=view.flattened),
-    )
+    if node.input(0) in net.source.constants:
+        _dequantize_constant(node, net)
+        return
+    view, quantization = net.view(node.input(0)), quantization_of(net, node)
+    if quantization is not None and not is_runnable(quantization):
+        quantization = None
+    if quantization is not None and view.tensor.quantization is None:
+        view = _with_quantization(node, net, view, quantization)
+    if quantization is None or view.tensor.dtype != "int8" or view.tensor.quantization != quantization:
+        affine.dequantized(node, net)
+        return
+    net.bind_view(node.output(0), replace(view, dtype="float32", is_quantized=True))
+
+
+def is_runnable(quantization: Quantization) -> bool:
+    """Whether kernels take a quantization: positive finite scales."""
+    return all(0 < scale < np.inf for scale in quantization.scales)
+
+
+def _dequantize_constant(node: Node, net: Lowering) -> None:
+    """Bind a constant as integers with scales where TFLite has such, else as the numbers that they stand for."""
+    integers, quantization = net.source.constants[node.input(0)], quantization_of(net, node)
+    if quantization is None or str(integers.dtype) not in _WEIGHTS or not is_runnable(quantization):
+        values = affine.constant_numbers(node, net)
+        net.bind(node.output(0), net.new_constant(values, name=node.output(0)))
+        return
+    if integers.dtype == np.uint8:
+        integers = (integers.astype(np.int16) - 128).astype(np.int8)
+    tensor = net.new_constant(integers, name=node.input(0), quantization=quantization)
+    axes = tuple(range(integers.ndim))
+    net.bind_view(node.output(0), View(tensor=tensor, axes=axes, dtype="float32", is_quantized=True))
+
+
+def _with_quantization(node: Node, net: Lowering, view: View, quantization: Quantization) -> View:
+    """An input of integers as int8 with what they stand for, where all that reads it says the same."""
+    name, tensor = node.input(0), view.tensor
+    readers = net.source.readers.get(name, ())
+    is_input = name in net.source.inputs and tensor is net.net.inputs.get(name) and name not in net.source.outputs
+    same = all(each.operator == "DequantizeLinear" and quantization_of(net, each) == quantization for each in readers)
+    if not is_input or not same or tensor.dtype not in ("int8", "uint8") or not quantization.is_per_tensor:
+        return view
+    own = quantization
+    if tensor.dtype == "uint8":
+        own = replace(quantization, zero_points=tuple(point + 128 for point in quantization.zero_points))
+    made: Tensor = replace(tensor, quantization=own)
+    net.net.substitute(tensor, made)
+    if tensor.dtype == "uint8":
+        made = net.add(
+            "QUANTIZE", (made,), made.shape, dtype="int8", quantization=quantization, options=options("QuantizeOptions")
+        )
+    found = replace(view, tensor=made)
+    net.bind_view(name, found)
+    return found

@@ -1,0 +1,98 @@
+"""Operators that TFLite has no means for, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgeopt.steps.tflite.refusal import Refused
+from edgeopt.steps.tflite.source import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """Why a group of operators is out of reach.
+
+    Attributes:
+        operators: Their names in the standard domain.
+        reason: Why, ending the sentence "node `x` (Op) ...".
+        rewrite: What to write in their place, where there is something.
+    """
+
+    operators: tuple[str, ...]
+    reason: str
+    rewrite: str = ""
+
+
+BEYOND: tuple[Beyond, ...] = (
+    Beyond(
+        operators=(
+            "ConcatFromSequence",
+            "SequenceAt",
+            "SequenceConstruct",
+            "SequenceEmpty",
+            "SequenceErase",
+            "SequenceInsert",
+            "SequenceLength",
+            "SequenceMap",
+            "SplitToSequence",
+        ),
+        reason="works on a sequence, and TFLite has tensors only",
+        rewrite="Split, Gather and Concat of a tensor",
+    ),
+    Beyond(
+        operators=("Optional", "OptionalGetElement", "OptionalHasElement"),
+        reason="works on a value that may be absent, and TFLite has tensors only",
+        rewrite="the value itself as an input",
+    ),
+    Beyond(
+        operators=("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),
+        reason="works on text, for which TFLite has no such kernel",
+        rewrite="prepare the text before the model, and give it numbers",
+    ),
+    Beyond(
+        operators=("TfIdfVectorizer",),
+        reason="counts groups of words, for which TFLite has no kernel",
+        rewrite="count them before the model",
+    ),
+    Beyond(
+        operators=(
+            "Bernoulli",
+            "Multinomial",
+            "RandomNormal",
+            "RandomNormalLike",
+            "RandomUniform",
+            "RandomUniformLike",
+        ),
+        reason="draws random numbers, which no other runtime draws alike: nothing could be compared",
+        rewrite="the random numbers as an input",
+    ),
+    Beyond(
+        operators=("ImageDecoder",),
+        reason="reads the bytes of an image file, for which TFLite has no kernel",
+        rewrite="decode the image before the model",
+    ),
+)
+# domain -> why none of its operators can be converted, and what to do
+_DOMAINS: Mapping[str, tuple[str, str]] = {
+    "ai.onnx.ml": (
+        "is an operator of classical machine learning, for which TFLite has no kernels",
+        "run this model on ONNX Runtime",
+    ),
+    "ai.onnx.preview.training": ("is a step of training", "export the model for inference"),
+    "ai.onnx.training": ("is a step of training", "export the model for inference"),
+}
+_BY_OPERATOR = {operator: each for each in BEYOND for operator in each.operators}
+
+
+def refusal_of(node: Node) -> Refused:
+    """Why a node whose operator has no writer cannot be converted."""
+    if node.domain:
+        reason, rewrite = _DOMAINS.get(
+            node.domain, (f"is an operator of the domain `{node.domain}`, which edgeopt does not know", "")
+        )
+        return Refused(reason, rewrite=rewrite)
+    known = _BY_OPERATOR.get(node.operator)
+    if known is not None:
+        return Refused(known.reason, rewrite=known.rewrite)
+    return Refused("edgeopt has no TFLite counterpart for this operator")
