@@ -29,8 +29,8 @@ class Bound:
     Attributes:
         numbers: What the source computes with.
         step: Of the integers that the output is rounded to, in its own unit; 0 where it is not.
-        unrest: Root mean square of what the source's own output changes by where its quantizers round half a step off,
-            up or down; 0 where that was not measured.
+        unrest: Root mean square of what the source's own output changes by where its quantizers give each value to
+            within a step; 0 where that was not measured.
     """
 
     numbers: Numbers

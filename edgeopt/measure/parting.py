@@ -81,9 +81,11 @@ def parting(source: Path, made: Path, tensors: Tensors, proof: Proof) -> Parting
     except (EdgeoptError, ValueError, RuntimeError):  # LiteRT raises the last two; the outputs have told it already
         return None
     is_integer = any(output.bound.numbers != "float32" for output in proof.outputs)
-    equal = set(feeds)
+    equal, unrounded = set(feeds), _read_by_quantizers_alone(nodes)
     for node in nodes:
         for name in node.output:
+            if name in unrounded:
+                continue
             found = _difference(name, tensors, wanted, given)
             if found is None:
                 continue
@@ -109,6 +111,12 @@ def _first_behind(nodes: list[onnx.NodeProto], node: onnx.NodeProto, equal: set[
         place, first = min((place, first), found, key=lambda pair: pair[0])
         waiting += found[1].input
     return first
+
+
+def _read_by_quantizers_alone(nodes: list[onnx.NodeProto]) -> set[str]:
+    """Tensors that are rounded before anything else: a kernel of integers never holds them as they are."""
+    quantized = {node.input[0] for node in nodes if node.op_type == "QuantizeLinear"}
+    return quantized - {name for node in nodes if node.op_type != "QuantizeLinear" for name in names_read(node)}
 
 
 def _constants(nodes: list[onnx.NodeProto], inputs: set[str]) -> set[str]:

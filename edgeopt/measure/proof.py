@@ -188,7 +188,7 @@ class _Trial:
                 if number < (_RANDOM_BATCHES if kind == "random" else _REAL_BATCHES)[name]:
                     totals[name].add(wanted, self._given(session, feeds))
             if unrest is not None and number < max(_RANDOM_BATCHES.values()):
-                unrest.add(feeds, wanted, seed=number)
+                unrest.add(feeds, wanted)
             counts[kind] += 1
         changes = unrest.by_output() if unrest else {}
         bounds = {

@@ -1,7 +1,8 @@
 """What the outputs of a quantized model change by when its quantizers round otherwise.
 
-Kernels of integers may round to the nearest step, up or down, and each such choice travels on through the layers
-behind it. Half a step before every quantizer, up or down at random, is the freedom that they have.
+Kernels of integers round to the nearest step, up or down, once or twice, and so give each value to within a step; each
+such choice travels on through the layers behind it. A random number of up to a step, up or down, added to every value
+before it is rounded, is the freedom that they have.
 """
 
 from __future__ import annotations
@@ -30,26 +31,20 @@ class Unrest:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self._steps = _with_offsets(model)
+        self.steps = _dithered(model)
         with as_source(model) as source:
             self._session = plain_session(source)
         self._names = [value.name for value in self._session.get_outputs()]
         self._changes = Differences()
 
-    def add(self, feeds: Feeds, wanted: Feeds, *, seed: int) -> None:
+    def add(self, feeds: Feeds, wanted: Feeds) -> None:
         """Run on one batch.
 
         Args:
             feeds: Inputs of the model.
             wanted: What the model itself gives for them.
-            seed: Of which quantizers round up and which down.
         """
-        signs = np.random.default_rng(seed).choice([-0.5, 0.5], len(self._steps))
-        offsets = {
-            name: np.array(sign * step, np.float32)
-            for (name, step), sign in zip(self._steps.items(), signs, strict=True)
-        }
-        given = self._session.run(self._names, {**feeds, **offsets})
+        given = self._session.run(self._names, feeds)
         self._changes.add(wanted, dict(zip(self._names, given, strict=True)))
 
     def by_output(self) -> dict[str, Difference]:
@@ -57,30 +52,30 @@ class Unrest:
         return self._changes.by_output()
 
 
-def _with_offsets(model: onnx.ModelProto) -> dict[str, float]:
-    """Let, in place, an input be added before every quantizer of an activation; their steps by the input's name."""
+def _dithered(model: onnx.ModelProto) -> tuple[float, ...]:
+    """Add, in place, random numbers before every quantizer of an activation; the steps of these quantizers."""
     import onnx
 
     graph = model.graph
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     taken |= {value.name for value in (*graph.input, *graph.initializer)}
     constants = {tensor.name for tensor in graph.initializer}
-    steps: dict[str, float] = {}
-    nodes = []
+    steps: list[float] = []
+    rewritten = onnx.GraphProto()
     for place, node in enumerate(graph.node):
         step = scale_of(model, node.input[1]) if node.op_type == "QuantizeLinear" else 0.0
         if step and node.input[0] not in constants and _is_single_float(graph, node.input[1]):
-            offset, moved = (_free(f"{what}_{place}", taken) for what in ("offset", "moved"))
-            graph.input.append(onnx.helper.make_tensor_value_info(offset, onnx.TensorProto.FLOAT, []))
-            nodes.append(onnx.helper.make_node("Add", [node.input[0], offset], [moved]))
+            noise, moved = (_free(f"{what}_{place}", taken) for what in ("noise", "moved"))
+            # The seed is fixed: the same model gives the same figure.
+            options = {"low": -step, "high": step, "seed": float(place), "dtype": onnx.TensorProto.FLOAT}
+            rewritten.node.append(onnx.helper.make_node("RandomUniformLike", [node.input[0]], [noise], **options))
+            rewritten.node.append(onnx.helper.make_node("Add", [node.input[0], noise], [moved]))
             node.input[0] = moved
-            steps[offset] = step
-        nodes.append(node)
-    rewritten = onnx.GraphProto()
-    rewritten.node.extend(nodes)
+            steps.append(step)
+        rewritten.node.append(node)
     del graph.node[:]
     graph.node.extend(rewritten.node)
-    return steps
+    return tuple(steps)
 
 
 def _free(name: str, taken: set[str]) -> str:
