@@ -9,7 +9,7 @@ LITERT_TORCH := benchmarks/peers/.venvs/litert-torch
 .PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers peers-nncf peers-convert peers-onnx2tf peers-litert-torch scoreboard clean docs
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: .venv/base  ## run the main job on the model that ships: quantize, measure, compare, judge
 	$(BIN)/edgeopt demo
@@ -20,8 +20,8 @@ test: .venv/test  ## run the fast tests
 test-all: .venv/test  ## run all tests that need no board
 	$(BIN)/python -m pytest -n auto -m "not device and not peers"
 
-test-torch: .venv/torch  ## run the tests of models/ that need torch (a CPU build: see the README)
-	$(BIN)/python -m pytest tests/models
+test-torch: .venv/torch  ## run the tests of models/ and of exports that need torch (a CPU build: see the README)
+	$(BIN)/python -m pytest tests/models tests/steps/export
 
 lint: .venv/dev  ## check style, types and the floors of the architecture
 	$(BIN)/ruff check .

@@ -78,14 +78,16 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Concat": Operator(writer="joining:concat", becomes="CONCATENATION", is_integer=True),
+    "ConcatFromSequence": Operator(
+        writer="sequences:concat",
+        becomes="CONCATENATION",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
     "ConstantOfShape": Operator(
         writer="shapes:constant_of_shape", becomes="a constant", note="a shape that is computed"
     ),
-    "Conv": Operator(
-        writer="convolution:conv",
-        becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D",
-        is_integer=True,
-    ),
+    "Conv": Operator(writer="convolution:conv", becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D", is_integer=True),
     "ConvInteger": Operator(
         writer="integer_convolution:conv_integer",
         becomes="CONV_2D per block of channels, CAST, ADD",
@@ -143,7 +145,9 @@ OPERATORS: dict[str, Operator] = {
     "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "IsInf": Operator(writer="comparison:is_inf", becomes="EQUAL"),
     "IsNaN": Operator(writer="comparison:is_nan", becomes="NOT_EQUAL"),
-    "LRN": Operator(writer="normalization:local_response_normalization", becomes="LOCAL_RESPONSE_NORMALIZATION"),
+    "LRN": Operator(
+        writer="normalization:local_response_normalization", becomes="SQUARE, PAD, AVERAGE_POOL_2D, POW, DIV"
+    ),
     "LSTM": Operator(
         writer="recurrent:lstm",
         becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
@@ -185,6 +189,15 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Not": Operator(writer="comparison:logical_not", becomes="LOGICAL_NOT"),
     "OneHot": Operator(writer="ordering:one_hot", becomes="ONE_HOT", note="a depth that is computed"),
+    "Optional": Operator(
+        writer="sequences:optional", becomes="nothing", note="values that are absent", is_integer=True
+    ),
+    "OptionalGetElement": Operator(
+        writer="sequences:optional", becomes="nothing", note="values that are absent", is_integer=True
+    ),
+    "OptionalHasElement": Operator(
+        writer="sequences:has_element", becomes="a constant", note="inputs that may be absent"
+    ),
     "Or": Operator(writer="comparison:logic", becomes="LOGICAL_OR"),
     "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
     "Pad": Operator(
@@ -236,6 +249,36 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Selu": Operator(writer="activation:formula", becomes="RELU, EXP"),
+    "SequenceAt": Operator(
+        writer="sequences:at",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceConstruct": Operator(
+        writer="sequences:construct",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceEmpty": Operator(
+        writer="sequences:construct", becomes="nothing", note="computed positions; sequences as inputs or outputs"
+    ),
+    "SequenceErase": Operator(
+        writer="sequences:erase",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceInsert": Operator(
+        writer="sequences:insert",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceLength": Operator(
+        writer="sequences:length", becomes="a constant", note="computed positions; sequences as inputs or outputs"
+    ),
     "Shape": Operator(writer="shapes:shape_of", becomes="a constant"),
     "Shrink": Operator(writer="activation:formula", becomes="SELECT_V2"),
     "Sigmoid": Operator(writer="activation:direct", becomes="LOGISTIC", is_integer=True),
@@ -255,6 +298,9 @@ OPERATORS: dict[str, Operator] = {
     "SpaceToDepth": Operator(writer="rearrangement:space_to_depth", becomes="SPACE_TO_DEPTH", is_integer=True),
     "Split": Operator(
         writer="slicing:split", becomes="SPLIT, SLICE", note="lengths that are computed", is_integer=True
+    ),
+    "SplitToSequence": Operator(
+        writer="sequences:split", becomes="SLICE", note="computed lengths; sequences as outputs", is_integer=True
     ),
     "Sqrt": Operator(writer="unary:unary", becomes="SQRT"),
     "Squeeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),

@@ -44,6 +44,8 @@ _DIRECT: Final = {
     "Tanh": "TANH",
 }
 
+_SLOPES_BROADCAST_SINCE = 7  # the opset of ONNX
+
 
 def relu(node: Node, net: Lowering) -> None:
     """Relu that no operation before it does."""
@@ -146,6 +148,8 @@ def prelu(node: Node, net: Lowering) -> None:
     wanted = net.wanted(node.output(0)) if all(is_int8(view) for view in views) else None
     if wanted is None:
         views = [net.numbers(view) for view in views]
+    if net.source.opset < _SLOPES_BROADCAST_SINCE and views[1].rank == 1:  # a slope per channel
+        views[1] = net.reshaped(views[1], (views[1].shape[0], *[1] * (views[0].rank - 2)))
     (x, slope), axes, shape = aligned(net, views)
     if (wanted is not None or x.dtype == "float32") and len(shape) <= 4:
         made = computed(net, "PRELU", x, slope, quantization=wanted)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.division import quotient, remainder
-from edgeopt.steps.tflite.families.formula import computed, selected, size
+from edgeopt.steps.tflite.families.formula import computed, size
 from edgeopt.steps.tflite.families.integer import is_int8, requantized
 from edgeopt.steps.tflite.families.patterns import fused
 from edgeopt.steps.tflite.families.types import narrowed, ordered, unordered, widened
@@ -34,41 +33,11 @@ def add_sub_mul(node: Node, net: Lowering) -> None:
         made = computed(net, kind, *tensors, activation=ending.activation, quantization=ending.quantization)
     else:
         tensors, axes, shape = aligned(net, [net.numbers(view) for view in views])
-        infinite = _infinite(node, net)
-        ending = _float_ending(node, net, tensors[0]) if not infinite else Ending()
+        ending = _float_ending(node, net, tensors[0])
         wide = widened(net, tensors, kind, is_modular=True)
         made = narrowed(net, computed(net, kind, *wide, activation=ending.activation), tensors[0].dtype)
-        for place in infinite:
-            made = _with_infinite(net, made, tensors[place], is_negative=kind == "SUB" and place == 1)
     net.absorb(ending)
     net.bind(node.output(0), net.reshape(made, shape), axes, is_quantized=ending.quantization is not None)
-
-
-def _infinite(node: Node, net: Lowering) -> list[int]:
-    """Places of operands of a sum or difference whose infinite numbers must be kept.
-
-    A mask that leaves something of each row may become finite where a Softmax alone reads it.
-    """
-    if node.operator == "Mul":
-        return []
-    reader = net.source.only_reader(node.output(0))
-    is_mask = reader is not None and reader.operator == "Softmax" and reader.attribute("axis", -1) == -1
-    found = [place for place, name in enumerate(node.inputs) if name in net.infinite]
-    return [place for place in found if not (is_mask and _leaves_something(net.constant(node.input(place))))]
-
-
-def _leaves_something(value: NDArray[Any] | None) -> bool:
-    """Whether a constant has a finite number in each row of its last axis."""
-    return value is not None and value.ndim > 0 and bool(np.isfinite(value).any(axis=-1).all())
-
-
-def _with_infinite(net: Lowering, made: Tensor, operand: Tensor, *, is_negative: bool) -> Tensor:
-    """`made` with what `operand` has of infinite numbers, or with their negatives."""
-    if operand.data is not None:
-        is_infinite = net.new_constant(np.isinf(operand.data), name="infinite")
-    else:
-        is_infinite = computed(net, "EQUAL", computed(net, "ABS", operand), np.inf)
-    return selected(net, is_infinite, computed(net, "NEG", operand) if is_negative else operand, made)
 
 
 def _float_ending(node: Node, net: Lowering, tensor: Tensor) -> Ending:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from edgeopt.steps.tflite.families.double import DOUBLE, double_sum
-from edgeopt.steps.tflite.families.formula import MOST_AXES, computed, selected, size
+from edgeopt.steps.tflite.families.formula import MOST_AXES, computed, size
 from edgeopt.steps.tflite.families.integer import is_int8
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered, widened
 from edgeopt.steps.tflite.lowering import Lowering
@@ -158,17 +158,9 @@ def _direct(node: Node, net: Lowering, tensor: Tensor, how: Reduction, wanted: Q
         return reduced(net, of_truth, tensor, how, keeps=False)
     if node.operator in ("ReduceMax", "ReduceMin"):
         (wide,) = ordered(net, [tensor], kind)
-        made = unordered(net, reduced(net, kind, wide, how, keeps=False), tensor.dtype)
-        return _with_infinite(net, made, tensor, how, kind) if node.input(0) in net.infinite else made
+        return unordered(net, reduced(net, kind, wide, how, keeps=False), tensor.dtype)
     (wide,) = widened(net, [tensor], kind, is_modular=kind != "MEAN")
     return narrowed(net, reduced(net, kind, wide, how, keeps=False), tensor.dtype)
-
-
-def _with_infinite(net: Lowering, made: Tensor, tensor: Tensor, how: Reduction, kind: str) -> Tensor:
-    """An extreme that is infinite where all values are: the reference kernel begins at the furthest finite number."""
-    end = -np.inf if kind == "REDUCE_MAX" else np.inf
-    is_end = reduced(net, "REDUCE_ALL", computed(net, "EQUAL", tensor, end), how, keeps=False)
-    return selected(net, is_end, end, made)
 
 
 def _of_nothing(node: Node, net: Lowering, dtype: str, shape: Shape) -> Tensor:
