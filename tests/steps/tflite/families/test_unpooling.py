@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.steps.tflite.families.one_node import normal, one_node
@@ -11,6 +12,6 @@ def test_unpooling_puts_maxima_back_where_they_were(kernel: list[int], strides: 
     image = normal(1, 2, 6, 6)
     pooled = one_node("MaxPool", {"x": image}, outputs=2, kernel_shape=kernel, strides=strides)
     given = run_onnx(pooled, {"x": image})
-    feeds = {"v": given["y0"], "i": given["y1"]}
+    feeds = {"v": given["y0"], "i": given["y1"].astype(np.int64)}
 
     assert_same(one_node("MaxUnpool", feeds, kernel_shape=kernel, strides=strides), feeds, tolerance=0)
