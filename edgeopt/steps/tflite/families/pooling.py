@@ -41,6 +41,8 @@ def max_pool(node: Node, net: Lowering) -> None:
 def average_pool(node: Node, net: Lowering) -> None:
     """AveragePool over any number of axes; integers stay integers where every window counts alike."""
     view = net.unflattened(net.view(node.input(0)))
+    if not view.is_quantized:
+        view = floats(net, node.input(0))
     with_padding = bool(node.attribute("count_include_pad", 0))
     window = _window(node, view)
     if view.is_quantized and window.kernel == view.shape[2:] and set(window.outputs) == {1} and not any(window.before):
@@ -92,6 +94,8 @@ def global_average_pool(node: Node, net: Lowering) -> None:
 def global_max_pool(node: Node, net: Lowering) -> None:
     """GlobalMaxPool: REDUCE_MAX over all spatial axes, in whatever order they lie."""
     view = net.unflattened(net.view(node.input(0)))
+    if view.tensor.dtype not in _POOLED:
+        raise Refused(f"pools `{view.dtype}`")
     made = reduced(net, "REDUCE_MAX", view.tensor, _spatial(view))
     net.bind_view(node.output(0), replace(view, tensor=made))
 

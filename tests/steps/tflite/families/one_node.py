@@ -79,3 +79,17 @@ def quantized(
         [numpy_helper.from_array(np.asarray(value), name) for name, value in arrays.items() if value is not None],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+
+
+def with_integer_weights(model: onnx.ModelProto, name: str, weights: NDArray[np.float32], *, axis: int) -> None:
+    """Make input `name` of the nodes of a model, in place, int8 weights with a scale per index of `axis`."""
+    others = tuple(place for place in range(weights.ndim) if place != axis)
+    scales = (np.abs(weights).max(axis=others) / 127).astype(np.float32)
+    along = [-1 if place == axis else 1 for place in range(weights.ndim)]
+    integers = np.clip(np.rint(weights / scales.reshape(along)), -127, 127).astype(np.int8)
+    arrays = {f"{name}_i": integers, f"{name}_s": scales, f"{name}_z": np.zeros(scales.shape, np.int8)}
+    model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in arrays.items())
+    node = helper.make_node("DequantizeLinear", list(arrays), [f"{name}_d"], axis=axis)
+    for each in model.graph.node:
+        each.input[:] = [f"{name}_d" if given == name else given for given in each.input]
+    model.graph.node.insert(0, node)

@@ -71,6 +71,16 @@ def test_a_maximum_of_quantized_values_keeps_integers_and_scale() -> None:
     assert [kind for kind in kinds_of(result) if kind in ("MAX_POOL_2D", "DEQUANTIZE")] == ["MAX_POOL_2D", "DEQUANTIZE"]
 
 
+def test_an_average_of_quantized_values_is_taken_in_integers_and_then_put_into_its_own_steps() -> None:
+    image = normal(1, 4, 8, 8)
+    model = quantized("AveragePool", image, scales=(0.02, 0.015), kernel_shape=[2, 2], strides=[2, 2])
+
+    result = assert_same(model, {"x": image}, tolerance=0.02)
+
+    kinds = [kind for kind in kinds_of(result) if kind not in ("TRANSPOSE", "RESHAPE")]
+    assert kinds == ["QUANTIZE", "AVERAGE_POOL_2D", "QUANTIZE", "DEQUANTIZE"]
+
+
 @pytest.mark.parametrize("operator", ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"])
 @pytest.mark.parametrize("lengths", [(5,), (4, 5), (2, 3, 4)])
 def test_global_pools_take_all_spatial_axes(operator: str, lengths: tuple[int, ...]) -> None:

@@ -106,6 +106,18 @@ def test_a_quantized_image_is_resized_in_integers() -> None:
     assert kinds.index("QUANTIZE") < kinds.index("RESIZE_NEAREST_NEIGHBOR") < kinds.index("DEQUANTIZE")
 
 
+def test_a_quantized_image_is_interpolated_in_integers_within_one_step() -> None:
+    image = normal(1, 4, 3, 3)
+    constants = {"roi": None, "scales": np.array([1, 1, 2, 2], np.float32)}
+
+    result = assert_same(
+        quantized("Resize", image, constants, scales=(0.02, 0.02), mode="linear"), {"x": image}, tolerance=0.01
+    )
+
+    kinds = kinds_of(result)
+    assert kinds.index("QUANTIZE") < kinds.index("RESIZE_BILINEAR") < kinds.index("DEQUANTIZE")
+
+
 def test_upsample_is_the_resize_of_before() -> None:
     image = normal(1, 2, 3, 4)
     model = one_node("Upsample", {"x": image}, {"scales": np.array([1, 1, 2, 3], np.float32)}, opset=9, mode="linear")

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.steps.tflite.families.one_node import normal, one_node
+from tests.steps.tflite.families.one_node import normal, one_node, quantized, with_integer_weights
 from tests.steps.tflite.running import assert_same, kinds_of
 
 # lengths of the image, length of the kernel, groups, other attributes
@@ -40,3 +41,19 @@ def test_padding_that_tflite_calls_same_needs_no_slice() -> None:
     model = one_node("ConvTranspose", {"x": image}, {"w": weights}, strides=[2, 2], auto_pad="SAME_UPPER")
 
     assert kinds_of(assert_same(model, {"x": image})) == ["TRANSPOSE", "TRANSPOSE_CONV", "TRANSPOSE"]
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"strides": [2, 2], "auto_pad": "SAME_UPPER"}, {"strides": [2, 1], "pads": [1, 0, 0, 1]}]
+)
+def test_quantized_images_are_transposed_in_integers(attributes: dict[str, Any]) -> None:
+    image, weights = normal(1, 4, 5, 5), normal(4, 3, 3, 3, seed=1)
+    bias = np.array([0.5, -0.2, 1.0], np.float32)
+    model = quantized("ConvTranspose", image, {"w": weights, "b": bias}, scales=(0.03, 0.1), **attributes)
+    with_integer_weights(model, "w", weights, axis=1)
+    del model.graph.initializer[[each.name for each in model.graph.initializer].index("w")]
+
+    result = assert_same(model, {"x": image}, tolerance=0.011)  # one step of 0.1, for sums of up to 11
+
+    made = [operation for operation in result.net.operations if operation.kind == "TRANSPOSE_CONV"]
+    assert [tensor.dtype for tensor in made[0].inputs if tensor] == ["int32", "int8", "int8", "int32"]
