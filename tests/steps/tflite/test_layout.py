@@ -9,7 +9,17 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from tests.steps.tflite.running import assert_same, kinds_of, parsed
+from edgeopt.steps.tflite.flatbuffer import model_bytes
+from tests.steps.tflite.quantized import float_kinds, run_as_written, signal_to_noise, statically_quantized
+from tests.steps.tflite.running import (
+    REFERENCE,
+    XNNPACK,
+    assert_same,
+    kinds_of,
+    lowered_model,
+    parsed,
+    run_tflite,
+)
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"
@@ -166,6 +176,46 @@ def test_a_decoder_that_resizes_pads_and_normalizes_has_them_at_the_boundary_alo
 
     kinds = kinds_of(result)
     assert _transpositions(kinds) == [0, len(kinds) - 1]
+
+
+def test_a_quantized_u_net_is_integer_throughout_and_transposed_at_the_boundary_alone(tmp_path: Path) -> None:
+    model = _weighted(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        u_net (float[1, 3, 16, 16] x, float[8, 3, 3, 3] w, float[16, 8, 3, 3] a, float[16, 8, 2, 2] b,
+               float[8, 16, 1, 1] c, float[2, 16, 1, 1] d, float[16, 16, 3, 3] e) => (float[1, 2, 18, 18] y)
+        <float[4] scales = {1, 1, 2, 2}, int64[8] widths = {0, 0, 1, 1, 0, 0, 1, 1}> {
+          first = Conv <pads = [1, 1, 1, 1]> (x, w)
+          wide = Relu (first)
+          half = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (wide)
+          second = Conv <pads = [1, 1, 1, 1]> (half, a)
+          second_on = Relu (second)
+          quarter = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (second_on)
+          third = Conv <pads = [1, 1, 1, 1]> (quarter, e)
+          third_on = Relu (third)
+          up = Resize <mode = "linear"> (third_on, , scales)
+          fourth = Conv (up, c)
+          joined = Concat <axis = 1> (fourth, half)
+          upper = ConvTranspose <strides = [2, 2]> (joined, b)
+          all = Concat <axis = 1> (upper, wide)
+          edged = Pad <mode = "reflect"> (all, widths)
+          y = Conv (edged, d)
+        }""",
+        w=(8, 3, 3, 3),
+        a=(16, 8, 3, 3),
+        b=(16, 8, 2, 2),
+        c=(8, 16, 1, 1),
+        d=(2, 16, 1, 1),
+        e=(16, 16, 3, 3),
+    )
+    result = lowered_model(statically_quantized(model, tmp_path))
+    content, image = model_bytes(result.net), _image(1, 3, 16, 16)
+    wanted = run_as_written(onnx.load(tmp_path / "int8.onnx"), {"x": image})[0]
+
+    kinds = kinds_of(result)
+    assert float_kinds(result) == ["DEQUANTIZE", "TRANSPOSE"]  # of the output
+    assert _transpositions(kinds) == [1, len(kinds) - 1]
+    for kernels in (XNNPACK, REFERENCE):
+        assert signal_to_noise(wanted, run_tflite(content, {"x": image}, kernels)["y"]) > 30  # dB
 
 
 @pytest.mark.shared
