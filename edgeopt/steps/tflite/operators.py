@@ -167,6 +167,9 @@ OPERATORS: dict[str, Operator] = {
     "MaxPool": Operator(
         writer="pooling:max_pool", becomes="MAX_POOL_2D, or GATHER and REDUCE_MAX, ARG_MAX for indices", is_integer=True
     ),
+    "MaxRoiPool": Operator(
+        writer="region_pooling:max_roi_pool", becomes="GATHER, REDUCE_MAX", note="regions that are computed"
+    ),
     "MaxUnpool": Operator(writer="unpooling:max_unpool", becomes="SCATTER_ND"),
     "Mean": Operator(writer="arithmetic:variadic", becomes="ADD, MUL"),
     "MeanVarianceNormalization": Operator(
