@@ -9,7 +9,7 @@ import numpy as np
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
 from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights
 from edgeopt.steps.tflite.families.pieces import floats, gathered, sliced, widened
-from edgeopt.steps.tflite.lowering import Lowering
+from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
@@ -105,13 +105,13 @@ class Operands:
         image: (batch, spatial axes..., channel).
         filters: (output, spatial axes..., input).
         bias: (output).
-        quantization: What the result is quantized with; None where it is float.
+        ending: What comes behind.
     """
 
     image: Tensor
     filters: Tensor
     bias: Tensor
-    quantization: Quantization | None = None
+    ending: Ending
 
 
 def conv_transpose(node: Node, net: Lowering) -> None:
@@ -123,11 +123,21 @@ def conv_transpose(node: Node, net: Lowering) -> None:
     groups = int(node.attribute("group", 1))
     if groups == 1 and len(spread.kernel) <= 2:
         operands = _integers(node, net, view) or _floats(node, net)
-        made, quantization = _transposed(net, operands, spread), operands.quantization
+        made, quantization = _transposed(net, operands, spread), operands.ending.quantization
+        net.absorb(operands.ending)
     else:
+        ending = net.ending(node.output(0), quantized=False)
         image, weights = net.laid(floats(net, node.input(0)), channels_last(view.rank)), floats(net, node.input(1))
         bias = net.tensor(node.input(2)) if node.input(2) else None
-        made, quantization = _stuffed(net, image, weights, bias, spread=spread, groups=groups), None
+        how = Correlation(
+            strides=(1,) * len(kernel),
+            dilations=spread.dilations,
+            outputs=spread.outputs,
+            groups=groups,
+            activation=ending.activation,
+        )
+        made, quantization = _stuffed(net, image, weights, bias, spread=spread, how=how), None
+        net.absorb(ending)
     dtype = "float32" if quantization is not None else view.dtype
     is_quantized = quantization is not None
     net.bind_view(
@@ -138,15 +148,26 @@ def conv_transpose(node: Node, net: Lowering) -> None:
 def _integers(node: Node, net: Lowering, view: View) -> Operands | None:
     """Operands of an int8 kernel; None where it is not one."""
     weights = kernel_weights(net, net.view(node.input(1)))
-    wanted = net.ending(node.output(0), activations=False).quantization if view.is_quantized else None
-    if wanted is None or not are_integer_weights(weights) or weights.tensor.dtype != "int8":
+    ending = net.ending(node.output(0)) if view.is_quantized else Ending()
+    if ending.quantization is None or not _saturates(ending.activation, ending.quantization):
+        return None
+    if not are_integer_weights(weights) or weights.tensor.dtype != "int8":
         return None
     image, filters = net.laid(view, channels_last(view.rank)), net.laid(weights, _filter_axes(weights))
     own = filters.quantization
     if own is None or (not own.is_per_tensor and own.axis != 0):
         return None
     bias = integer_bias(net, node.input(2), image=image, weights=filters, count=filters.shape[0])
-    return None if bias is None else Operands(image=image, filters=filters, bias=bias, quantization=wanted)
+    return None if bias is None else Operands(image=image, filters=filters, bias=bias, ending=ending)
+
+
+def _saturates(activation: str, quantization: Quantization) -> bool:
+    """Whether int8 cuts off by itself what an activation would: kernels for microcontrollers fuse none here."""
+    begins_at_zero = quantization.zero_point == -128
+    ends_at_six = quantization.scale * 255 <= 6.0001
+    return activation == "NONE" or (
+        begins_at_zero and (activation == "RELU" or (activation == "RELU6" and ends_at_six))
+    )
 
 
 def _floats(node: Node, net: Lowering) -> Operands:
@@ -155,7 +176,8 @@ def _floats(node: Node, net: Lowering) -> Operands:
     bias = net.new_constant(np.zeros(filters.shape[0], np.float32), name="bias")
     if node.input(2):
         bias = net.tensor(node.input(2))
-    return Operands(image=net.laid(view, channels_last(view.rank)), filters=filters, bias=bias)
+    ending = net.ending(node.output(0), quantized=False)
+    return Operands(image=net.laid(view, channels_last(view.rank)), filters=filters, bias=bias, ending=ending)
 
 
 def _filter_axes(weights: View) -> tuple[int, ...]:
@@ -177,6 +199,7 @@ def _transposed(net: Lowering, operands: Operands, spread: Spread) -> Tensor:
     shape = (image.shape[0], *ones, *whole, count)
     strides = (*ones, *spread.strides)
     scheme = "SAME" if is_same else "VALID"
+    is_integer = operands.ending.quantization is not None
     made = net.add(
         "TRANSPOSE_CONV",
         (
@@ -187,8 +210,14 @@ def _transposed(net: Lowering, operands: Operands, spread: Spread) -> Tensor:
         ),
         shape,
         dtype=image.dtype,
-        quantization=operands.quantization,
-        options=options("TransposeConvOptions", padding=scheme, strideH=strides[0], strideW=strides[1]),
+        quantization=operands.ending.quantization,
+        options=options(
+            "TransposeConvOptions",
+            padding=scheme,
+            strideH=strides[0],
+            strideW=strides[1],
+            fusedActivationFunction="NONE" if is_integer else operands.ending.activation,
+        ),
     )
     made = net.reshape(made, (image.shape[0], *whole, count))
     if is_same:
@@ -197,10 +226,10 @@ def _transposed(net: Lowering, operands: Operands, spread: Spread) -> Tensor:
 
 
 def _stuffed(
-    net: Lowering, image: Tensor, weights: View, bias: Tensor | None, *, spread: Spread, groups: int
+    net: Lowering, image: Tensor, weights: View, bias: Tensor | None, *, spread: Spread, how: Correlation
 ) -> Tensor:
     """A convolution, its kernel turned round, over the image with zeros between its elements."""
-    inputs, count, kernel = weights.shape[0], weights.shape[1], weights.shape[2:]
+    inputs, count, kernel, groups = weights.shape[0], weights.shape[1], weights.shape[2:], how.groups
     apart = net.reshaped(weights, (groups, inputs // groups, count, *kernel))
     turned = net.reshaped(
         apart.transposed((0, 2, 1, *range(3, apart.rank))), (groups * count, inputs // groups, *kernel)
@@ -219,7 +248,6 @@ def _stuffed(
     sizes = [length + min(a, 0) + min(b, 0) for length, (a, b) in zip(image.shape, pairs, strict=True)]
     image = sliced(net, image, [max(-a, 0) for a, _ in pairs], sizes)
     image = widened(net, image, [(max(a, 0), max(b, 0)) for a, b in pairs])
-    how = Correlation(strides=(1,) * len(kernel), dilations=spread.dilations, outputs=spread.outputs, groups=groups)
     return correlated(net, image, replace(turned, tensor=flipped), bias, how)
 
 

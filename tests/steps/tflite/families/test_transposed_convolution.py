@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.steps.tflite.families.one_node import normal, one_node, quantized, with_integer_weights
@@ -57,3 +58,13 @@ def test_quantized_images_are_transposed_in_integers(attributes: dict[str, Any])
 
     made = [operation for operation in result.net.operations if operation.kind == "TRANSPOSE_CONV"]
     assert [tensor.dtype for tensor in made[0].inputs if tensor] == ["int32", "int8", "int8", "int32"]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_an_activation_behind_it_is_fused(groups: int) -> None:
+    image, weights = normal(1, 4, 5, 5), normal(4, 2, 3, 3, seed=1)
+    model = one_node("ConvTranspose", {"x": image}, {"w": weights}, strides=[2, 2], group=groups)
+    model.graph.node[0].output[0] = "a"
+    model.graph.node.append(onnx.helper.make_node("Relu", ["a"], ["y0"]))
+
+    assert "RELU" not in kinds_of(assert_same(model, {"x": image}))
