@@ -68,7 +68,7 @@ def sliced(net: Lowering, tensor: Tensor, begins: Sequence[int], sizes: Sequence
     )
 
 
-def widened(
+def bordered(
     net: Lowering, tensor: Tensor, widths: Sequence[tuple[int, int]], value: float | int | None = None
 ) -> Tensor:
     """`tensor` with (before, behind) elements more along each axis.

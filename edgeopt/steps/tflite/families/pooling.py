@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced, widened
+from edgeopt.steps.tflite.families.pieces import bordered, combined, floats, mapped, power, reduced
 from edgeopt.steps.tflite.families.taps import Indices, as_rows, counts_of, flat_taps, read_taps
 from edgeopt.steps.tflite.families.windows import Window, window_of
 from edgeopt.steps.tflite.lowering import Lowering
@@ -148,7 +148,7 @@ def _filled(
     if window.scheme == "VALID" or (window.scheme and not is_valid):
         return image, window.scheme
     edges = list(zip(window.before, window.needed_after, strict=True))
-    return widened(net, image, [(0, 0), *edges, (0, 0)], value), "VALID"
+    return bordered(net, image, [(0, 0), *edges, (0, 0)], value), "VALID"
 
 
 def _slid(net: Lowering, kind: str, image: Tensor, window: Window, scheme: str) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
 from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights
-from edgeopt.steps.tflite.families.pieces import floats, gathered, sliced, widened
+from edgeopt.steps.tflite.families.pieces import bordered, floats, gathered, sliced
 from edgeopt.steps.tflite.lowering import Ending, Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -190,7 +190,7 @@ def _transposed(net: Lowering, operands: Operands, spread: Spread) -> Tensor:
     image, filters = operands.image, operands.filters
     for axis, (step, more) in enumerate(zip(spread.dilations, spread.missing, strict=True), start=1):
         filters = with_zeros_between(net, filters, axis, step)
-        filters = widened(net, filters, [(0, more if place == axis else 0) for place in range(len(filters.shape))])
+        filters = bordered(net, filters, [(0, more if place == axis else 0) for place in range(len(filters.shape))])
     ones = (1,) * (2 - len(spread.kernel))
     count, *kernel, channels = filters.shape
     is_same = spread.is_same and not any(spread.missing)
@@ -247,7 +247,7 @@ def _stuffed(
     pairs = list(zip([*begins, 0], [*ends, 0], strict=True))
     sizes = [length + min(a, 0) + min(b, 0) for length, (a, b) in zip(image.shape, pairs, strict=True)]
     image = sliced(net, image, [max(-a, 0) for a, _ in pairs], sizes)
-    image = widened(net, image, [(max(a, 0), max(b, 0)) for a, b in pairs])
+    image = bordered(net, image, [(max(a, 0), max(b, 0)) for a, b in pairs])
     return correlated(net, image, replace(turned, tensor=flipped), bias, how)
 
 
@@ -259,6 +259,6 @@ def with_zeros_between(net: Lowering, tensor: Tensor, axis: int, step: int) -> T
     before = int(np.prod(tensor.shape[:axis], dtype=np.int64))
     behind = int(np.prod(tensor.shape[axis + 1 :], dtype=np.int64))
     apart = net.reshape(tensor, (before * length, 1, behind))
-    wide = net.reshape(widened(net, apart, [(0, 0), (0, step - 1), (0, 0)]), (before, length * step, behind))
+    wide = net.reshape(bordered(net, apart, [(0, 0), (0, step - 1), (0, 0)]), (before, length * step, behind))
     kept = sliced(net, wide, (0, 0, 0), (before, (length - 1) * step + 1, behind))
     return net.reshape(kept, (*tensor.shape[:axis], (length - 1) * step + 1, *tensor.shape[axis + 1 :]))
