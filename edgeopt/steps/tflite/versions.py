@@ -18,7 +18,8 @@ Rules = tuple[tuple[Condition, int], ...]
 def version_of(operation: Operation) -> int:
     """The oldest version of the operator whose kernels can run `operation`: that of the first rule that holds."""
     rules = _RULES.get(operation.kind, ())
-    return next((version for holds, version in rules if holds(operation)), _LEAST.get(operation.kind, 1))
+    version = next((version for holds, version in rules if holds(operation)), _LEAST.get(operation.kind, 1))
+    return min(version, _MOST.get(operation.kind, version))
 
 
 def _input(operation: Operation, place: int) -> Tensor | None:
@@ -294,6 +295,18 @@ _RULES: dict[str, Rules] = {
     "TRANSPOSE_CONV": ((_has_activation, 4), (_has_input(3), 3), (_reads("int8", place=1), 2)),
     "UNPACK": ((_reads("int8", "uint8"), 2), (_reads("bool"), 3), (_INT16, 4)),
     "WHERE": ((_not(_reads("bool")), 2),),
+}
+# What LiteRT 2.3's reference kernels are registered up to (kernels/register_ref.cc), where its other ones go on: the
+# kernels know these types all the same, and a file of a later version would not load there.
+_MOST = {
+    "ABS": 3,
+    "ARG_MAX": 2,
+    "ARG_MIN": 2,
+    "DEPTHWISE_CONV_2D": 6,
+    "DEPTH_TO_SPACE": 1,
+    "RANGE": 1,
+    "STRIDED_SLICE": 4,
+    "TILE": 2,
 }
 # The first version of BROADCAST_TO was taken back.
 _LEAST = {"BROADCAST_TO": 2}

@@ -1,8 +1,12 @@
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
 
 from edgeopt.steps.tflite.net import Operation, Quantization, Tensor, options
-from edgeopt.steps.tflite.versions import version_of
+from edgeopt.steps.tflite.versions import _MOST, _RULES, version_of
+from tests.steps.tflite.running import REFERENCE, XNNPACK
 
 ONE = Quantization(scales=(0.5,), zero_points=(0,))
 TWO = Quantization(scales=(0.5, 0.25), zero_points=(0, 0))
@@ -68,3 +72,29 @@ def test_a_product_whose_steps_grow_needs_a_newer_kernel() -> None:
 
     assert version_of(made) == 3
     assert np.prod([each.quantization.scale for each in inputs]) / 2.0 >= 1
+
+
+@pytest.mark.parametrize("kernels", [XNNPACK, REFERENCE])
+@pytest.mark.parametrize("kind", sorted(_RULES))
+def test_no_version_is_above_what_either_set_of_kernels_is_registered_up_to(kind: str, kernels: object) -> None:
+    highest = min(max(version for _, version in _RULES[kind]), _MOST.get(kind, 99))
+    table = schema.ModelT()
+    table.version = 3
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.version = getattr(schema.BuiltinOperator, kind), highest
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    graph, step = schema.SubGraphT(), schema.OperatorT()
+    step.inputs, step.outputs = np.zeros(0, np.int32), np.zeros(0, np.int32)
+    graph.tensors, graph.operators = [], [step]
+    graph.inputs, graph.outputs = np.zeros(0, np.int32), np.zeros(0, np.int32)
+    table.subgraphs, table.operatorCodes, table.buffers = [graph], [code], [schema.BufferT()]
+    builder = flatbuffers.Builder(0)
+    builder.Finish(table.Pack(builder), file_identifier=b"TFL3")
+
+    refusal = ""
+    try:
+        Interpreter(model_content=bytes(builder.Output()), experimental_op_resolver_type=kernels)
+    except (ValueError, RuntimeError) as error:  # a node without tensors is refused, but its kernel was found
+        refusal = str(error)
+
+    assert "Didn't find op" not in refusal

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced, widened
+from edgeopt.steps.tflite.families.pieces import bordered, combined, floats, mapped, power, reduced
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -158,7 +158,7 @@ def local_response_normalization(node: Node, net: Lowering) -> None:
 
 def _neighbour_means(net: Lowering, image: Tensor, size: int) -> Tensor:
     """Means over `size` neighbouring channels, (batch, place, channel, 1); what is outside of them counts as 0."""
-    filled = widened(net, image, [(0, 0), (0, 0), ((size - 1) // 2, size // 2), (0, 0)])
+    filled = bordered(net, image, [(0, 0), (0, 0), ((size - 1) // 2, size // 2), (0, 0)])
     values = {"strideH": 1, "strideW": 1, "filterHeight": 1, "filterWidth": size}
     return net.add(
         "AVERAGE_POOL_2D", (filled,), image.shape, options=options("Pool2DOptions", padding="VALID", **values)

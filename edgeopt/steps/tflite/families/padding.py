@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.pieces import gathered, sliced, widened
+from edgeopt.steps.tflite.families.pieces import bordered, gathered, sliced
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -53,7 +53,7 @@ def padded_view(net: Lowering, view: View, widths: Widths, mode: str, value: flo
         if filling is not None and not _is_exact(view, value, filling):
             view, filling = net.numbers(view), value
         pairs = [widths.get(axis, (0, 0)) for axis in view.axes]
-        return replace(view, tensor=widened(net, view.tensor, pairs, filling))
+        return replace(view, tensor=bordered(net, view.tensor, pairs, filling))
     tensor = view.tensor
     places = {view.axis_in_memory(axis): pair for axis, pair in widths.items() if any(pair)}
     if mode == "reflect" and _can_mirror(tensor, places):

@@ -68,7 +68,7 @@ def sliced(net: Lowering, tensor: Tensor, begins: Sequence[int], sizes: Sequence
     )
 
 
-def widened(
+def bordered(
     net: Lowering, tensor: Tensor, widths: Sequence[tuple[int, int]], value: float | int | None = None
 ) -> Tensor:
     """`tensor` with (before, behind) elements more along each axis.
@@ -84,8 +84,8 @@ def widened(
     """
     if not any(any(pair) for pair in widths):
         return tensor
-    if tensor.data is not None and tensor.quantization is None:
-        return net.new_constant(np.pad(tensor.data, widths, constant_values=value or 0), name=tensor.name)
+    if tensor.data is not None and (tensor.quantization is None or not any(tensor.quantization.zero_points)):
+        return net.new_constant(np.pad(tensor.data, widths, constant_values=value or 0), like=tensor)
     shape = tuple(length + sum(pair) for length, pair in zip(tensor.shape, widths, strict=True))
     groups = _grouped(tensor.shape, widths)
     if len(groups) > _MOST_PADDED_AXES:

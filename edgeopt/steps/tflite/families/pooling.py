@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced, widened
+from edgeopt.steps.tflite.families.pieces import bordered, combined, floats, mapped, power, reduced
 from edgeopt.steps.tflite.families.taps import Indices, as_rows, counts_of, flat_taps, read_taps
 from edgeopt.steps.tflite.families.windows import Window, window_of
 from edgeopt.steps.tflite.lowering import Lowering
@@ -41,6 +41,8 @@ def max_pool(node: Node, net: Lowering) -> None:
 def average_pool(node: Node, net: Lowering) -> None:
     """AveragePool over any number of axes; integers stay integers where every window counts alike."""
     view = net.unflattened(net.view(node.input(0)))
+    if not view.is_quantized:
+        view = floats(net, node.input(0))
     with_padding = bool(node.attribute("count_include_pad", 0))
     window = _window(node, view)
     if view.is_quantized and window.kernel == view.shape[2:] and set(window.outputs) == {1} and not any(window.before):
@@ -92,6 +94,8 @@ def global_average_pool(node: Node, net: Lowering) -> None:
 def global_max_pool(node: Node, net: Lowering) -> None:
     """GlobalMaxPool: REDUCE_MAX over all spatial axes, in whatever order they lie."""
     view = net.unflattened(net.view(node.input(0)))
+    if view.tensor.dtype not in _POOLED:
+        raise Refused(f"pools `{view.dtype}`")
     made = reduced(net, "REDUCE_MAX", view.tensor, _spatial(view))
     net.bind_view(node.output(0), replace(view, tensor=made))
 
@@ -144,7 +148,7 @@ def _filled(
     if window.scheme == "VALID" or (window.scheme and not is_valid):
         return image, window.scheme
     edges = list(zip(window.before, window.needed_after, strict=True))
-    return widened(net, image, [(0, 0), *edges, (0, 0)], value), "VALID"
+    return bordered(net, image, [(0, 0), *edges, (0, 0)], value), "VALID"
 
 
 def _slid(net: Lowering, kind: str, image: Tensor, window: Window, scheme: str) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import floats, gathered, reduced, widened
+from edgeopt.steps.tflite.families.pieces import bordered, floats, gathered, reduced
 from edgeopt.steps.tflite.families.taps import Indices, flat_taps
 from edgeopt.steps.tflite.families.windows import window_of
 from edgeopt.steps.tflite.lowering import Lowering
@@ -79,7 +79,7 @@ def col2im(node: Node, net: Lowering) -> None:
         raise Refused(f"has {windows} columns where its image has {taps.size // int(np.prod(block))} blocks")
     channels = columns // int(np.prod(block))
     rows = net.reshape(net.laid(view), (batch, channels, taps.size))
-    rows = widened(net, rows, [(0, 0), (0, 0), (0, 1)])
+    rows = bordered(net, rows, [(0, 0), (0, 0), (0, 1)])
     made = reduced(net, "SUM", gathered(net, rows, sources, 2), (3,), keeps=False)
     net.bind(node.output(0), net.reshape(made, (batch, channels, *lengths)))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.pieces import gathered, widened
+from edgeopt.steps.tflite.families.pieces import bordered, gathered
 from edgeopt.steps.tflite.families.windows import Window
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor
@@ -84,7 +84,7 @@ def read_taps(net: Lowering, rows: Tensor, taps: Indices) -> Tensor:
     """(batch, window, tap, channel) what `taps` reads of (batch, place, channel); zero where it is `OUTSIDE`."""
     if (taps == OUTSIDE).any():
         taps = np.where(taps == OUTSIDE, rows.shape[1], taps)
-        rows = widened(net, rows, [(0, 0), (0, 1), (0, 0)])
+        rows = bordered(net, rows, [(0, 0), (0, 1), (0, 0)])
     return gathered(net, rows, taps, 1)
 
 

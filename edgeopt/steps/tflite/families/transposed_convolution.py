@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
-from edgeopt.steps.tflite.families.pieces import floats, gathered, sliced, widened
-from edgeopt.steps.tflite.lowering import Lowering
-from edgeopt.steps.tflite.net import Tensor, options
+from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights
+from edgeopt.steps.tflite.families.pieces import bordered, floats, gathered, sliced
+from edgeopt.steps.tflite.lowering import Ending, Lowering
+from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Shape, View, channels_last
@@ -96,60 +97,139 @@ def spread_of(node: Node, kernel: Shape, lengths: Shape) -> Spread:
     return replace(spread, outputs=outputs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operands:
+    """What TRANSPOSE_CONV reads, all in float or all in integers.
+
+    Attributes:
+        image: (batch, spatial axes..., channel).
+        filters: (output, spatial axes..., input).
+        bias: (output).
+        ending: What comes behind.
+    """
+
+    image: Tensor
+    filters: Tensor
+    bias: Tensor
+    ending: Ending
+
+
 def conv_transpose(node: Node, net: Lowering) -> None:
-    """ConvTranspose in float over one to three spatial axes, grouped and dilated or not."""
-    view, weights = floats(net, node.input(0)), floats(net, node.input(1))
-    spread = spread_of(node, weights.shape[2:], view.shape[2:])
+    """ConvTranspose over one to three spatial axes, grouped and dilated or not; in int8 over one or two, ungrouped."""
+    view, kernel = net.unflattened(net.view(node.input(0))), net.shape(node.input(1))[2:]
+    spread = spread_of(node, kernel, view.shape[2:])
     if min(spread.before) < 0 or min(spread.outputs) < 1:
         raise Refused("has negative padding", rewrite="a Pad behind it")
-    image = net.laid(view, channels_last(view.rank))
     groups = int(node.attribute("group", 1))
-    bias = net.tensor(node.input(2)) if node.input(2) else None
     if groups == 1 and len(spread.kernel) <= 2:
-        made = _transposed(net, image, weights, bias, spread)
+        operands = _integers(node, net, view) or _floats(node, net)
+        made, quantization = _transposed(net, operands, spread), operands.ending.quantization
+        net.absorb(operands.ending)
     else:
-        made = _stuffed(net, image, weights, bias, spread=spread, groups=groups)
-    net.bind_view(node.output(0), View(tensor=made, axes=channels_last(view.rank), dtype=view.dtype))
+        ending = net.ending(node.output(0), quantized=False)
+        image, weights = net.laid(floats(net, node.input(0)), channels_last(view.rank)), floats(net, node.input(1))
+        bias = net.tensor(node.input(2)) if node.input(2) else None
+        how = Correlation(
+            strides=(1,) * len(kernel),
+            dilations=spread.dilations,
+            outputs=spread.outputs,
+            groups=groups,
+            activation=ending.activation,
+        )
+        made, quantization = _stuffed(net, image, weights, bias, spread=spread, how=how), None
+        net.absorb(ending)
+    dtype = "float32" if quantization is not None else view.dtype
+    is_quantized = quantization is not None
+    net.bind_view(
+        node.output(0), View(tensor=made, axes=channels_last(view.rank), dtype=dtype, is_quantized=is_quantized)
+    )
 
 
-def _transposed(net: Lowering, image: Tensor, weights: View, bias: Tensor | None, spread: Spread) -> Tensor:
+def _integers(node: Node, net: Lowering, view: View) -> Operands | None:
+    """Operands of an int8 kernel; None where it is not one."""
+    weights = kernel_weights(net, net.view(node.input(1)))
+    ending = net.ending(node.output(0)) if view.is_quantized else Ending()
+    if ending.quantization is None or not _saturates(ending.activation, ending.quantization):
+        return None
+    if not are_integer_weights(weights) or weights.tensor.dtype != "int8":
+        return None
+    image, filters = net.laid(view, channels_last(view.rank)), net.laid(weights, _filter_axes(weights))
+    own = filters.quantization
+    if own is None or (not own.is_per_tensor and own.axis != 0):
+        return None
+    bias = integer_bias(net, node.input(2), image=image, weights=filters, count=filters.shape[0])
+    return None if bias is None else Operands(image=image, filters=filters, bias=bias, ending=ending)
+
+
+def _saturates(activation: str, quantization: Quantization) -> bool:
+    """Whether int8 cuts off by itself what an activation would: kernels for microcontrollers fuse none here."""
+    begins_at_zero = quantization.zero_point == -128
+    ends_at_six = quantization.scale * 255 <= 6.0001
+    return activation == "NONE" or (
+        begins_at_zero and (activation == "RELU" or (activation == "RELU6" and ends_at_six))
+    )
+
+
+def _floats(node: Node, net: Lowering) -> Operands:
+    view, weights = floats(net, node.input(0)), floats(net, node.input(1))
+    filters = net.laid(weights, _filter_axes(weights))
+    bias = net.new_constant(np.zeros(filters.shape[0], np.float32), name="bias")
+    if node.input(2):
+        bias = net.tensor(node.input(2))
+    ending = net.ending(node.output(0), quantized=False)
+    return Operands(image=net.laid(view, channels_last(view.rank)), filters=filters, bias=bias, ending=ending)
+
+
+def _filter_axes(weights: View) -> tuple[int, ...]:
+    """ONNX has weights as (input, output, spatial axes...), TFLite as (output, spatial axes..., input)."""
+    return (1, *range(2, weights.rank), 0)
+
+
+def _transposed(net: Lowering, operands: Operands, spread: Spread) -> Tensor:
     """TRANSPOSE_CONV, with what ONNX cuts off cut off; a row is an image of height 1."""
-    filters = net.tensor(weights, (1, *range(2, weights.rank), 0))  # (output, spatial axes..., input)
+    image, filters = operands.image, operands.filters
     for axis, (step, more) in enumerate(zip(spread.dilations, spread.missing, strict=True), start=1):
         filters = with_zeros_between(net, filters, axis, step)
-        filters = widened(net, filters, [(0, more if place == axis else 0) for place in range(len(filters.shape))])
-    rank = len(spread.kernel)
-    ones = (1,) * (2 - rank)
+        filters = bordered(net, filters, [(0, more if place == axis else 0) for place in range(len(filters.shape))])
+    ones = (1,) * (2 - len(spread.kernel))
     count, *kernel, channels = filters.shape
-    scheme = "SAME" if spread.is_same and not any(spread.missing) else "VALID"
-    whole = spread.outputs
-    if scheme == "VALID":
-        whole = tuple(full + more for full, more in zip(spread.full, spread.missing, strict=True))
+    is_same = spread.is_same and not any(spread.missing)
+    full = tuple(full + more for full, more in zip(spread.full, spread.missing, strict=True))
+    whole = spread.outputs if is_same else full
     shape = (image.shape[0], *ones, *whole, count)
     strides = (*ones, *spread.strides)
+    scheme = "SAME" if is_same else "VALID"
+    is_integer = operands.ending.quantization is not None
     made = net.add(
         "TRANSPOSE_CONV",
         (
             net.new_constant(np.array(shape, np.int32), name="shape"),
             net.reshape(filters, (count, *ones, *kernel, channels)),
             net.reshape(image, (image.shape[0], *ones, *spread.lengths, channels)),
-            bias or net.new_constant(np.zeros(count, np.float32), name="bias"),
+            operands.bias,
         ),
         shape,
-        dtype="float32",
-        options=options("TransposeConvOptions", padding=scheme, strideH=strides[0], strideW=strides[1]),
+        dtype=image.dtype,
+        quantization=operands.ending.quantization,
+        options=options(
+            "TransposeConvOptions",
+            padding=scheme,
+            strideH=strides[0],
+            strideW=strides[1],
+            fusedActivationFunction="NONE" if is_integer else operands.ending.activation,
+        ),
     )
     made = net.reshape(made, (image.shape[0], *whole, count))
-    if scheme == "SAME":
+    if is_same:
         return made
     return sliced(net, made, (0, *spread.before, 0), (made.shape[0], *spread.outputs, count))
 
 
 def _stuffed(
-    net: Lowering, image: Tensor, weights: View, bias: Tensor | None, *, spread: Spread, groups: int
+    net: Lowering, image: Tensor, weights: View, bias: Tensor | None, *, spread: Spread, how: Correlation
 ) -> Tensor:
     """A convolution, its kernel turned round, over the image with zeros between its elements."""
-    inputs, count, kernel = weights.shape[0], weights.shape[1], weights.shape[2:]
+    inputs, count, kernel, groups = weights.shape[0], weights.shape[1], weights.shape[2:], how.groups
     apart = net.reshaped(weights, (groups, inputs // groups, count, *kernel))
     turned = net.reshaped(
         apart.transposed((0, 2, 1, *range(3, apart.rank))), (groups * count, inputs // groups, *kernel)
@@ -167,8 +247,7 @@ def _stuffed(
     pairs = list(zip([*begins, 0], [*ends, 0], strict=True))
     sizes = [length + min(a, 0) + min(b, 0) for length, (a, b) in zip(image.shape, pairs, strict=True)]
     image = sliced(net, image, [max(-a, 0) for a, _ in pairs], sizes)
-    image = widened(net, image, [(max(a, 0), max(b, 0)) for a, b in pairs])
-    how = Correlation(strides=(1,) * len(kernel), dilations=spread.dilations, outputs=spread.outputs, groups=groups)
+    image = bordered(net, image, [(max(a, 0), max(b, 0)) for a, b in pairs])
     return correlated(net, image, replace(turned, tensor=flipped), bias, how)
 
 
@@ -180,6 +259,6 @@ def with_zeros_between(net: Lowering, tensor: Tensor, axis: int, step: int) -> T
     before = int(np.prod(tensor.shape[:axis], dtype=np.int64))
     behind = int(np.prod(tensor.shape[axis + 1 :], dtype=np.int64))
     apart = net.reshape(tensor, (before * length, 1, behind))
-    wide = net.reshape(widened(net, apart, [(0, 0), (0, step - 1), (0, 0)]), (before, length * step, behind))
+    wide = net.reshape(bordered(net, apart, [(0, 0), (0, step - 1), (0, 0)]), (before, length * step, behind))
     kept = sliced(net, wide, (0, 0, 0), (before, (length - 1) * step + 1, behind))
     return net.reshape(kept, (*tensor.shape[:axis], (length - 1) * step + 1, *tensor.shape[axis + 1 :]))

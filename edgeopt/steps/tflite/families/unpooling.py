@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import combined, floats, widened
+from edgeopt.steps.tflite.families.pieces import bordered, combined, floats
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -31,7 +31,7 @@ def max_unpool(node: Node, net: Lowering) -> None:
     given = net.optional_constant(2, "shape")
     if given is not None:
         missing = [(0, max(int(length) - own, 0)) for length, own in zip(given, natural, strict=True)]
-        whole = widened(net, whole, missing)
+        whole = bordered(net, whole, missing)
     net.bind(node.output(0), whole)
 
 
