@@ -30,12 +30,19 @@ _MOST_AXES = 5  # of a TRANSPOSE that is left as it is: XNNPACK has 6, TFLite Mi
 _NATIVE = frozenset(
     ("float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float64")
 )
+_RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 # A fused activation, per operator: (lowest, highest) value that it lets through.
 _BOUNDS: Mapping[tuple[float | None, float | None], str] = {
     (0.0, None): "RELU",
     (0.0, 6.0): "RELU6",
     (-1.0, 1.0): "RELU_N1_TO_1",
 }
+# Operators that TFLite has in int8 with no scale to be chosen: they keep that of their input, or have one of their own.
+_KEEPING_INTEGERS = frozenset(
+    ("Clip", "Dropout", "Flatten", "Identity", "LogSoftmax", "MaxPool", "Relu", "Reshape", "Sigmoid", "Slice")
+) | {"Softmax", "Split", "Squeeze", "Tanh", "Transpose", "Unsqueeze"}
+
+_INT8 = np.iinfo(np.int8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +53,13 @@ class Ending:
         activation: Name in the schema's ActivationFunctionType.
         quantization: What the result is quantized with; None where it stays float.
         absorbed: Nodes that are done with it.
+        passed: Nodes between that only reshape, and are written as ever.
     """
 
     activation: str = "NONE"
     quantization: Quantization | None = None
     absorbed: tuple[Node, ...] = ()
+    passed: tuple[Node, ...] = ()
 
 
 class Lowering:
@@ -80,6 +89,7 @@ class Lowering:
         self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
+        self._sources: dict[Tensor, Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
         self._absorbed: set[Node] = set()
         for name in source.inputs:
@@ -211,7 +221,8 @@ class Lowering:
         return replace(view, tensor=self.reshape(self.laid(view, before), lengths), axes=how.after)
 
     def reshape(self, tensor: Tensor, shape: Shape) -> Tensor:
-        """`tensor` with other lengths of its memory axes and the same order of elements."""
+        """`tensor` with other lengths of its memory axes and the same order of elements: one RESHAPE, or none."""
+        tensor = self.unreshaped(tensor)
         if tensor.shape == shape:
             return tensor
         if tensor.data is not None:
@@ -220,7 +231,7 @@ class Lowering:
                 tensor.data.reshape(shape), name=tensor.name, dtype=tensor.dtype, quantization=quantization
             )
         lengths = self.new_constant(np.array(shape, np.int32), name="shape")
-        return self.add(
+        made = self.add(
             "RESHAPE",
             (tensor, lengths),
             shape,
@@ -228,6 +239,12 @@ class Lowering:
             quantization=tensor.quantization,
             options=options("ReshapeOptions", newShape=np.array(shape, np.int32)),
         )
+        self._sources[made] = tensor
+        return made
+
+    def unreshaped(self, tensor: Tensor) -> Tensor:
+        """What `tensor` is a reshaped form of; itself where it is none."""
+        return self._sources.get(tensor, tensor)
 
     def new_constant(
         self,
@@ -352,14 +369,28 @@ class Lowering:
             quantized: Whether it can give integers: its inputs are quantized.
         """
         found = Ending()
-        reader = self.source.only_reader(name)
+        passed, reader = self._behind_reshapes(name)
+        if quantized and activations and reader is not None and (limits := self._limits(reader)) is not None:
+            clamped = self.wanted(reader.output(0))
+            if clamped is not None and _clamps(clamped, limits):  # the range of the integers does what the node says
+                return Ending(quantization=clamped, absorbed=(reader,), passed=passed)
         bounds = self._activation(reader) if reader is not None and activations else ""
         if reader is not None and bounds:
-            found, name = Ending(activation=bounds, absorbed=(reader,)), reader.output(0)
+            found, name = Ending(activation=bounds, absorbed=(reader,), passed=passed), reader.output(0)
         quantization = self.wanted(name) if quantized else None
         if quantized and quantization is None:
             return Ending()
         return replace(found, quantization=quantization)
+
+    def _behind_reshapes(self, name: str) -> tuple[tuple[Node, ...], Node | None]:
+        """(nodes that only reshape the value called `name`, the only reader of what they give)."""
+        passed: list[Node] = []
+        reader = self.source.only_reader(name)
+        while reader is not None and reader.operator in _RESHAPING and not reader.domain and reader.input(0) == name:
+            passed.append(reader)
+            name = reader.output(0)
+            reader = self.source.only_reader(name)
+        return tuple(passed), reader
 
     def warn(self, text: str) -> None:
         """Tell the user something of the conversion, once."""
@@ -369,7 +400,7 @@ class Lowering:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
         if ending.absorbed:
-            self.overtaken.add(self.node.output(0))
+            self.overtaken.update(each.output(0) for each in (self.node, *ending.absorbed[:-1], *ending.passed))
 
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""
@@ -385,14 +416,30 @@ class Lowering:
     def wanted(self, name: str) -> Quantization | None:
         """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
 
-        None where a reader takes it as it is and nothing is noted.
+        None where a reader takes it as it is, and nothing is noted or real numbers are wanted further on.
         """
         readers = self.source.readers.get(name, ())
         found = {self._quantization_of(reader) if reader.input(0) == name else None for reader in readers}
         if len(found) == 1 and None not in found and name not in self.source.outputs:
             return found.pop()
         noted = self.source.ranges.get(name)
-        return None if noted is None else spanning(*noted)
+        return spanning(*noted) if noted is not None and self._ends_in_integers(name) else None
+
+    def _ends_in_integers(self, name: str) -> bool:
+        """Whether all that becomes of a value up to outputs of the model can be done in int8.
+
+        Elsewhere real numbers are wanted at once, and a rounding between would be for nothing: a vision transformer
+        whose products all rounded theirs lost 3.6 dB, and ran at half the speed.
+        """
+        readers = self.source.readers.get(name, ())
+        if not readers:
+            return name in self.source.outputs
+        return all(
+            reader.operator in _KEEPING_INTEGERS
+            and reader.input(0) == name
+            and self._ends_in_integers(reader.output(0))
+            for reader in readers
+        )
 
     def _quantization_of(self, node: Node) -> Quantization | None:
         if node.operator != "QuantizeLinear" or self.dtype(node.output(0)) not in ("int8", "uint8"):
@@ -401,15 +448,24 @@ class Lowering:
         return found if found is not None and found.is_per_tensor else None
 
     def _activation(self, node: Node) -> str:
+        limits = self._limits(node)
+        return "" if limits is None else _BOUNDS.get(limits, "")
+
+    def _limits(self, node: Node) -> tuple[float | None, float | None] | None:
+        """(lowest, highest) that a Relu or Clip lets through, None for no bound; None for what is neither."""
         if node.operator == "Relu":
-            return "RELU"
+            return 0.0, None
         if node.operator != "Clip":
-            return ""
+            return None
         bounds = [self.constant(node.input(place)) if node.input(place) else None for place in (1, 2)]
         if any(node.input(place) and bounds[place - 1] is None for place in (1, 2)):
-            return ""
-        lowest, highest = (None if each is None or not np.isfinite(each).all() else float(each) for each in bounds)
-        return _BOUNDS.get((lowest, highest), "")
+            return None
+        given = [
+            node.attribute(name) if bound is None else float(bound.reshape(-1)[0])  # attributes are those of opset 6
+            for name, bound in zip(("min", "max"), bounds, strict=True)
+        ]
+        lowest, highest = (None if each is None or not np.isfinite(each) else float(each) for each in given)
+        return lowest, highest
 
     # inside
 
@@ -597,6 +653,14 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
         zero_points=tuple(int(each) for each in points),
         axis=axis,
     )
+
+
+def _clamps(quantization: Quantization, limits: tuple[float | None, float | None]) -> bool:
+    """Whether integers end within half a step of both limits, so that a value beyond ends as its limit does."""
+    step, point = quantization.scale, quantization.zero_point
+    lowest, highest = limits
+    ends_low = lowest is None or (_INT8.min - point) * step >= lowest - step / 2
+    return ends_low and (highest is None or (_INT8.max - point) * step <= highest + step / 2)
 
 
 def spanning(low: float, high: float) -> Quantization:

@@ -9,6 +9,7 @@ from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
+from edgeopt.steps.tflite.dynamic import with_dynamic_products
 from edgeopt.steps.tflite.expand import expanded
 from edgeopt.steps.tflite.qoperators import without_qoperators
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 _INLINED = "_inlfunc_"  # how ONNX Runtime calls values from the body of a function
+_FREE_CONSTANTS = 4  # the IR version from which constants need not be inputs
 _FIX_HINT = "give its shape: `--input {name}={shape}`"
 
 
@@ -29,6 +31,7 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
         InputError: `shapes` names no input, or says another length of a fixed axis.
         Unsupported: Free axes are left; all of them are told.
     """
+    _hold_constants(model)
     inputs = {value.name: value for value in model.graph.input}
     for name in shapes:
         if name not in inputs:
@@ -56,6 +59,16 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
     if left:
         raise Unsupported("TFLite models have fixed shapes, and inputs have free axes", hint="; ".join(left))
     _forget_types(model)
+
+
+def _hold_constants(model: onnx.ModelProto) -> None:
+    """Take off, in place, inputs that an initializer gives a value: before IR version 4 every constant was one."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    kept = [value for value in model.graph.input if value.name not in constants]
+    if len(kept) < len(model.graph.input):
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+        model.ir_version = max(model.ir_version, _FREE_CONSTANTS)
 
 
 def _forget_types(model: onnx.ModelProto) -> None:
@@ -86,4 +99,4 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
         model = folded(model, where=where, keeps_quantization=True)
     merge_padding(model.graph)
     result = simplified(model, where=where)
-    return expanded(result.model), result.warnings
+    return expanded(with_dynamic_products(result.model)), result.warnings

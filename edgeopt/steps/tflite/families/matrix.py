@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.integer import (
+    are_integer_weights,
+    integer_bias,
+    kernel_weights,
+    stored_weights,
+    wants_dynamic,
+)
 from edgeopt.steps.tflite.families.product import exact_product, product
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering
@@ -19,8 +25,6 @@ from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, View
 
-# Attribute of a MatMul whose weights are integers: its input is rounded to int8 while the model runs (dynamic.py).
-DYNAMIC: Final = "edgeopt_dynamic"
 _REAL: Final = frozenset({"float32"})
 
 
@@ -162,15 +166,23 @@ def _float_filters(layer: _Layer, net: Lowering) -> Tensor:
 
 
 def _is_dynamic(layer: _Layer) -> bool:
-    return bool(layer.nodes[0].attribute(DYNAMIC, 0)) and are_integer_weights(layer.weights)
+    is_rounded = wants_dynamic(layer.nodes[0], layer.weights)
+    is_rounded |= is_int8(layer.rows) and are_integer_weights(layer.weights)  # rounded before, to steps as coarse
+    return layer.alpha == 1.0 and is_rounded
 
 
 def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
-    """Add the operation, and bind all outputs that it stands for."""
-    shape = (*inputs[0].shape[:-1], layer.count)
+    """Add the operation, and bind all outputs that it stands for.
+
+    Rows that were reshaped to be a matrix are read as they were: the kernel takes any number of axes.
+    """
+    rows, *others = inputs
+    source = net.unreshaped(rows)
+    source = source if len(source.shape) > 1 and source.shape[-1] == rows.shape[-1] else rows
+    shape = (*source.shape[:-1], layer.count)
     made = net.add(
         "FULLY_CONNECTED",
-        inputs,
+        (source, *others),
         shape,
         quantization=ending.quantization,
         options=options(
@@ -180,6 +192,7 @@ def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Endin
             asymmetricQuantizeInputs=_is_dynamic(layer) and ending.quantization is None,
         ),
     )
+    made = net.reshape(made, (*rows.shape[:-1], layer.count))
     for node in layer.nodes:
         net.bind(node.output(0), made, order, is_quantized=ending.quantization is not None)
     net.absorb(replace(ending, absorbed=(*layer.nodes[1:], *ending.absorbed)))
