@@ -87,11 +87,7 @@ OPERATORS: dict[str, Operator] = {
     "ConstantOfShape": Operator(
         writer="shapes:constant_of_shape", becomes="a constant", note="a shape that is computed"
     ),
-    "Conv": Operator(
-        writer="convolution:conv",
-        becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D",
-        is_integer=True,
-    ),
+    "Conv": Operator(writer="convolution:conv", becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D", is_integer=True),
     "ConvInteger": Operator(
         writer="integer_convolution:conv_integer",
         becomes="CONV_2D per block of channels, CAST, ADD",
@@ -114,7 +110,7 @@ OPERATORS: dict[str, Operator] = {
         writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
     ),
     "Det": Operator(writer="determinant:det", becomes="SLICE, MUL, SUB", note="matrices of more than 5 rows"),
-    "Div": Operator(writer="arithmetic:div", becomes="DIV, or fused", note="uint64"),
+    "Div": Operator(writer="arithmetic:div", becomes="DIV, or fused"),
     "Dropout": Operator(writer="rearrangement:dropout", becomes="nothing", note="training", is_integer=True),
     "Einsum": Operator(writer="einsum:einsum", becomes="BATCH_MATMUL, SUM, TRANSPOSE"),
     "Elu": Operator(writer="activation:formula", becomes="RELU, EXP"),
@@ -125,6 +121,11 @@ OPERATORS: dict[str, Operator] = {
     "EyeLike": Operator(writer="shapes:eye_like", becomes="a constant"),
     "Flatten": Operator(writer="movement:flatten", becomes="RESHAPE, or nothing", is_integer=True),
     "Floor": Operator(writer="unary:unary", becomes="FLOOR"),
+    "GRU": Operator(
+        writer="recurrent:gru",
+        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
+        note="at most 512 steps",
+    ),
     "Gather": Operator(writer="gathering:gather", becomes="GATHER, SLICE", is_integer=True),
     "GatherElements": Operator(writer="gathering:gather_elements", becomes="GATHER", is_integer=True),
     "GatherND": Operator(writer="gathering:gather_nd", becomes="GATHER_ND", is_integer=True),
@@ -137,18 +138,21 @@ OPERATORS: dict[str, Operator] = {
     "GreaterOrEqual": Operator(writer="comparison:order", becomes="GREATER_EQUAL"),
     "GridSample": Operator(writer="sampling:grid_sample", becomes="GATHER, MUL, SUM"),
     "GroupNormalization": Operator(writer="normalization:group_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
-    "GRU": Operator(
-        writer="recurrent:gru",
-        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
-        note="at most 512 steps",
-    ),
-    "Hardmax": Operator(writer="normalized:hardmax", becomes="ARG_MAX, EQUAL"),
     "HardSigmoid": Operator(writer="activation:formula", becomes="ADD, RELU6, MUL"),
     "HardSwish": Operator(writer="activation:direct", becomes="HARD_SWISH", is_integer=True),
+    "Hardmax": Operator(writer="normalized:hardmax", becomes="ARG_MAX, EQUAL"),
     "Identity": Operator(writer="movement:identity", becomes="nothing", is_integer=True),
     "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "IsInf": Operator(writer="comparison:is_inf", becomes="EQUAL"),
     "IsNaN": Operator(writer="comparison:is_nan", becomes="NOT_EQUAL"),
+    "LRN": Operator(
+        writer="normalization:local_response_normalization", becomes="SQUARE, PAD, AVERAGE_POOL_2D, POW, DIV"
+    ),
+    "LSTM": Operator(
+        writer="recurrent:lstm",
+        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
+        note="at most 512 steps",
+    ),
     "LayerNormalization": Operator(writer="normalization:layer_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "LeakyRelu": Operator(writer="activation:direct", becomes="LEAKY_RELU", is_integer=True),
     "Less": Operator(writer="comparison:order", becomes="LESS"),
@@ -157,12 +161,6 @@ OPERATORS: dict[str, Operator] = {
     "LogSoftmax": Operator(writer="normalized:log_softmax", becomes="LOG_SOFTMAX", is_integer=True),
     "LpNormalization": Operator(writer="normalization:lp_normalization", becomes="SUM, SQRT, DIV"),
     "LpPool": Operator(writer="pooling:lp_pool", becomes="SQUARE or POW, AVERAGE_POOL_2D or GATHER and SUM"),
-    "LRN": Operator(writer="normalization:local_response_normalization", becomes="LOCAL_RESPONSE_NORMALIZATION"),
-    "LSTM": Operator(
-        writer="recurrent:lstm",
-        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
-        note="at most 512 steps",
-    ),
     "MatMul": Operator(writer="matrix:matmul", becomes="FULLY_CONNECTED, BATCH_MATMUL", is_integer=True),
     "MatMulInteger": Operator(writer="product:matmul_integer", becomes="BATCH_MATMUL, ADD"),
     "Max": Operator(writer="arithmetic:extreme", becomes="MAXIMUM", is_integer=True),
@@ -176,7 +174,7 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Min": Operator(writer="arithmetic:extreme", becomes="MINIMUM", is_integer=True),
     "Mish": Operator(writer="activation:formula", becomes="EXP, DIV, MUL"),
-    "Mod": Operator(writer="arithmetic:mod", becomes="FLOOR_MOD", note="uint64"),
+    "Mod": Operator(writer="arithmetic:mod", becomes="FLOOR_MOD", note="float64"),
     "Mul": Operator(writer="arithmetic:add_sub_mul", becomes="MUL, or fused", is_integer=True),
     "Neg": Operator(writer="unary:negative", becomes="NEG"),
     "NonMaxSuppression": Operator(
@@ -201,6 +199,7 @@ OPERATORS: dict[str, Operator] = {
         writer="sequences:has_element", becomes="a constant", note="inputs that may be absent"
     ),
     "Or": Operator(writer="comparison:logic", becomes="LOGICAL_OR"),
+    "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
     "Pad": Operator(
         writer="padding:pad",
         becomes="PAD, PADV2, MIRROR_PAD, GATHER, SLICE; nothing before a Conv",
@@ -208,8 +207,9 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Pow": Operator(writer="power:power", becomes="MUL, SQRT, POW"),
-    "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
     "QuantizeLinear": Operator(writer="quantization:quantize_linear", becomes="QUANTIZE, or nothing", is_integer=True),
+    "RMSNormalization": Operator(writer="normalization:rms_normalization", becomes="MEAN, RSQRT, MUL"),
+    "RNN": Operator(writer="recurrent:rnn", becomes="FULLY_CONNECTED, ADD, TANH per step", note="at most 512 steps"),
     "Range": Operator(writer="shapes:range_", becomes="a constant", note="bounds that are computed"),
     "Reciprocal": Operator(writer="unary:unary", becomes="DIV"),
     "ReduceL1": Operator(writer="reduction:reduce", becomes="ABS, SUM"),
@@ -220,7 +220,7 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMean": Operator(writer="reduction:reduce", becomes="MEAN", is_integer=True),
     "ReduceMin": Operator(writer="reduction:reduce", becomes="REDUCE_MIN", is_integer=True),
     "ReduceProd": Operator(writer="reduction:reduce", becomes="REDUCE_PROD"),
-    "ReduceSum": Operator(writer="reduction:reduce", becomes="SUM", is_integer=True),
+    "ReduceSum": Operator(writer="reduction:reduce", becomes="SUM"),
     "ReduceSumSquare": Operator(writer="reduction:reduce", becomes="MUL, SUM"),
     "Relu": Operator(writer="activation:relu", becomes="RELU, or fused", is_integer=True),
     "Reshape": Operator(writer="movement:reshape", becomes="RESHAPE, or nothing", is_integer=True),
@@ -231,8 +231,6 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "ReverseSequence": Operator(writer="ordering:reverse_sequence", becomes="REVERSE_SEQUENCE", is_integer=True),
-    "RMSNormalization": Operator(writer="normalization:rms_normalization", becomes="MEAN, RSQRT, MUL"),
-    "RNN": Operator(writer="recurrent:rnn", becomes="FULLY_CONNECTED, ADD, TANH per step", note="at most 512 steps"),
     "RoiAlign": Operator(
         writer="sampling:roi_align", becomes="GATHER, MUL, SUM, MEAN or REDUCE_MAX", note="`sampling_ratio` of 0"
     ),
@@ -264,9 +262,7 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "SequenceEmpty": Operator(
-        writer="sequences:construct",
-        becomes="nothing",
-        note="computed positions; sequences as inputs or outputs",
+        writer="sequences:construct", becomes="nothing", note="computed positions; sequences as inputs or outputs"
     ),
     "SequenceErase": Operator(
         writer="sequences:erase",
@@ -281,9 +277,7 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "SequenceLength": Operator(
-        writer="sequences:length",
-        becomes="a constant",
-        note="computed positions; sequences as inputs or outputs",
+        writer="sequences:length", becomes="a constant", note="computed positions; sequences as inputs or outputs"
     ),
     "Shape": Operator(writer="shapes:shape_of", becomes="a constant"),
     "Shrink": Operator(writer="activation:formula", becomes="SELECT_V2"),
@@ -306,10 +300,7 @@ OPERATORS: dict[str, Operator] = {
         writer="slicing:split", becomes="SPLIT, SLICE", note="lengths that are computed", is_integer=True
     ),
     "SplitToSequence": Operator(
-        writer="sequences:split",
-        becomes="SLICE",
-        note="computed lengths; sequences as outputs",
-        is_integer=True,
+        writer="sequences:split", becomes="SLICE", note="computed lengths; sequences as outputs", is_integer=True
     ),
     "Sqrt": Operator(writer="unary:unary", becomes="SQRT"),
     "Squeeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),
