@@ -310,6 +310,9 @@ OPERATORS: dict[str, Operator] = {
     "Tan": Operator(writer="unary:unary", becomes="SIN, COS, DIV"),
     "Tanh": Operator(writer="activation:direct", becomes="TANH", is_integer=True),
     "TensorScatter": Operator(writer="caching:tensor_scatter", becomes="GATHER, SELECT_V2", is_integer=True),
+    "TfIdfVectorizer": Operator(
+        writer="counting:tf_idf_vectorizer", becomes="EQUAL, SUM", note="words; weights in another order than outputs"
+    ),
     "ThresholdedRelu": Operator(writer="activation:formula", becomes="SELECT_V2"),
     "Tile": Operator(writer="joining:tile", becomes="TILE", note="repeats that are computed", is_integer=True),
     "TopK": Operator(writer="ordering:top_k", becomes="TOPK_V2", note="a k that is computed", is_integer=True),
