@@ -36,11 +36,6 @@ BEYOND: tuple[Beyond, ...] = (
         rewrite="prepare the text before the model, and give it numbers",
     ),
     Beyond(
-        operators=("TfIdfVectorizer",),
-        reason="counts groups of words, for which TFLite has no kernel",
-        rewrite="count them before the model",
-    ),
-    Beyond(
         operators=(
             "Bernoulli",
             "Multinomial",
