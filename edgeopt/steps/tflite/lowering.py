@@ -604,6 +604,8 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
     if dtype == "uint8":
         points = points - 128
     axis = 0
+    if scales.size > 1 and np.unique(scales).size == np.unique(points).size == 1:
+        scales, points = scales[:1], points[:1]  # one scale, said for each channel: `edgeopt quantize` shields so
     if scales.size > 1:
         axis = int(node.attribute("axis", 1)) % len(net.shape(node.input(0)))
     return Quantization(

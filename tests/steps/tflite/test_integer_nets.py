@@ -329,3 +329,28 @@ def test_integers_are_moved_before_they_become_real_numbers(tmp_path: Path) -> N
     result = lowered_model(model)
 
     assert kinds_of(result)[-2:] == ["TRANSPOSE", "DEQUANTIZE"]
+
+
+def test_one_scale_that_is_said_for_each_channel_is_one() -> None:
+    model = parsed(
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y)
+        <float s = {0.1}, int8 p = {5}, float[2] ss = {0.1, 0.1}, int8[2] ps = {5, 5}, float t = {0.2}, int8 q = {0}>
+        {
+            xq = QuantizeLinear(x, s, p)
+            a = DequantizeLinear(xq, s, p)
+            b = DequantizeLinear<axis = 1>(xq, ss, ps)
+            c = Add(a, b)
+            cq = QuantizeLinear(c, t, q)
+            y = DequantizeLinear(cq, t, q)
+        }
+        """
+    )
+    result = lowered_model(model)
+
+    assert kinds_of(result) == ["QUANTIZE", "ADD", "DEQUANTIZE"]
+    feeds = {"x": np.random.default_rng(0).normal(0, 8, (1, 2, 3, 3)).astype(np.float32)}
+    for kernels in (XNNPACK, REFERENCE):
+        given = run_tflite(model_bytes(result.net), feeds, kernels)["y"]
+        np.testing.assert_allclose(given, run_as_written(model, feeds)[0], atol=0.201)
