@@ -20,8 +20,8 @@ test: .venv/test  ## run the fast tests
 test-all: .venv/test  ## run all tests that need no board
 	$(BIN)/python -m pytest -n auto -m "not device and not peers"
 
-test-torch: .venv/torch  ## run the tests of models/ that need torch (a CPU build: see the README)
-	$(BIN)/python -m pytest tests/models
+test-torch: .venv/torch  ## run the tests of models/ and of exports that need torch (a CPU build: see the README)
+	$(BIN)/python -m pytest tests/models tests/steps/export
 
 lint: .venv/dev  ## check style, types and the floors of the architecture
 	$(BIN)/ruff check .

@@ -200,7 +200,11 @@ threads_option = click.option(
 no_cache_option = click.option(
     "--no-cache", is_flag=True, help="Apply every step, even where the record has its result; keep none there."
 )
-runtime_option = click.option("--runtime", help="Runtime to use; by default the one of the model's format.")
+runtime_option = click.option(
+    "--runtime",
+    metavar="NAME",
+    help="onnxruntime, litert or litert-reference; by default that of the format.",
+)
 cluster_option = click.option(
     "--cluster",
     default="",

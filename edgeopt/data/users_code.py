@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from edgeopt._optional import EXTRAS, pip_line
@@ -44,7 +44,8 @@ def load_named(reference: str, *, purpose: str) -> Named:
     location, _, name = reference.rpartition(":")
     module = _imported(reference, location, purpose)
     if not hasattr(module, name):
-        public = [key for key in vars(module) if not key.startswith("_")]
+        own = {key: value for key, value in vars(module).items() if not isinstance(value, ModuleType)}
+        public = [key for key in own if not key.startswith("_")]
         raise InputError(
             f"{purpose} `{reference}`: `{location}` has nothing called `{name}`",
             hint=near_names(name, public) if public else "check its name",

@@ -18,6 +18,8 @@ FLOAT32_TOLERANCE = 1e-4
 FLOAT16_TOLERANCE = 2.0**-7
 # What one int8 inference whose ranges are found anew differs by from another: each rounds to a 255th of a range.
 DYNAMIC_SQNR_DB = 20.0
+# A model whose outputs are lost in its own roundings proves nothing: below that its unrest is no excuse.
+RESTLESS_SQNR_DB = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +29,8 @@ class Bound:
     Attributes:
         numbers: What the source computes with.
         step: Of the integers that the output is rounded to, in its own unit; 0 where it is not.
-        unrest: Root mean square of what the source's own output changes by where its inputs move within a quantization
-            step; 0 where that was not measured.
+        unrest: Root mean square of what the source's own output changes by where its quantizers give each value to
+            within a step; 0 where that was not measured.
     """
 
     numbers: Numbers
@@ -40,7 +42,8 @@ class Bound:
         if math.isinf(found.largest):
             return "has another shape, or is NaN or infinite elsewhere"
         if self.numbers == "integer":
-            allowed = max(self.step, self.unrest, FLOAT32_TOLERANCE * found.magnitude)
+            own = self.unrest if found.sqnr_db >= RESTLESS_SQNR_DB else 0.0
+            allowed = max(self.step, own, FLOAT32_TOLERANCE * found.magnitude)
             if found.root_mean_square <= allowed:
                 return ""
             return f"differs by {found.root_mean_square:.3g} (root mean square), where {allowed:.3g} is rounding"

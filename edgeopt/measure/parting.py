@@ -81,9 +81,11 @@ def parting(source: Path, made: Path, tensors: Tensors, proof: Proof) -> Parting
     except (EdgeoptError, ValueError, RuntimeError):  # LiteRT raises the last two; the outputs have told it already
         return None
     is_integer = any(output.bound.numbers != "float32" for output in proof.outputs)
-    equal = set(feeds)
+    equal, unrounded = set(feeds), _read_by_quantizers_alone(nodes)
     for node in nodes:
         for name in node.output:
+            if name in unrounded:
+                continue
             found = _difference(name, tensors, wanted, given)
             if found is None:
                 continue
@@ -111,6 +113,12 @@ def _first_behind(nodes: list[onnx.NodeProto], node: onnx.NodeProto, equal: set[
     return first
 
 
+def _read_by_quantizers_alone(nodes: list[onnx.NodeProto]) -> set[str]:
+    """Tensors that are rounded before anything else: a kernel of integers never holds them as they are."""
+    quantized = {node.input[0] for node in nodes if node.op_type == "QuantizeLinear"}
+    return quantized - {name for node in nodes if node.op_type != "QuantizeLinear" for name in names_read(node)}
+
+
 def _constants(nodes: list[onnx.NodeProto], inputs: set[str]) -> set[str]:
     """Tensors that no input of the model reaches."""
     reached, constant = set(inputs), set[str]()
@@ -125,6 +133,8 @@ def _difference(name: str, tensors: Tensors, wanted: Values, given: Values) -> D
     array = given.get(str(entry["tensor"])) if entry else None
     if entry is None or array is None or name not in wanted or array.ndim != len(entry["axes"]):
         return None
+    if wanted[name].dtype.kind in "iu" and array.dtype.kind == "f":
+        return None  # integers there, here the numbers that they stand for
     moved = np.transpose(array, np.argsort(entry["axes"])) if array.ndim else array
     if moved.shape != wanted[name].shape:  # another tensor of that name
         return None

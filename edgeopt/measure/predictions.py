@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.core.artifact import FORMATS
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError
 from edgeopt.runners import runner_named, runtime_of
@@ -40,7 +41,7 @@ def predict(
         InputError: The runtime does not take the model or the samples, or an output has no row per sample.
     """
     with runner_named(runtime or runtime_of(path)).open(path, threads=threads) as session:
-        fixed = _fixed_batch(session)
+        fixed = _fixed_batch(session, path)
         size = fixed or BATCH
         parts: list[NDArray[Any]] = []
         for done, feeds in enumerate(data.batches(size, is_filled=fixed is not None)):
@@ -50,8 +51,14 @@ def predict(
     return np.concatenate(parts)[: len(data)]
 
 
-def _fixed_batch(session: Session) -> int | None:
+def _fixed_batch(session: Session, path: Path) -> int | None:
+    """The batch that the inputs fix; 1 for a TFLite model whose inputs leave it free and whose output has one row.
+
+    Such a model reshapes to a constant shape inside: it takes no batch but the one that it was written at.
+    """
     lengths = [spec.shape[0] for spec in session.inputs if spec.shape and not spec.has_free_batch]
+    if not lengths and FORMATS.get(path.suffix.lower()) == "tflite" and session.outputs[0].shape[:1] == (1,):
+        return 1
     return int(lengths[0]) if lengths else None
 
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.errors import InputError, Unsupported
-from edgeopt.graph.load import onnx_artifact, read_proto
+from edgeopt.graph.load import load_onnx, onnx_artifact, read_proto
 from edgeopt.graph.quantization import quantization_state
 from edgeopt.graph.runtime import RUNTIME_HINT, first_line, plain_session, runtime_errors
 from edgeopt.measure.bound import Bound, Numbers
 from edgeopt.measure.difference import Difference, Differences
 from edgeopt.measure.ports import Port, ports_of
-from edgeopt.measure.random_inputs import input_scale, on_grid, random_feeds, scale_of
+from edgeopt.measure.random_inputs import on_grid, random_feeds, scale_of
+from edgeopt.measure.unrest import Unrest
 from edgeopt.runners import runner_named
 from edgeopt.runners.protocol import Session
 
@@ -42,7 +42,6 @@ _NUMBERS: dict[str, Numbers] = {
     "dynamic": "dynamic",
     "weights": "dynamic",
 }
-_UNREST_SEED = 1_000
 _OTHER_WAY = "convert it another way, with `--via` or without it; and tell whose converter that was"
 
 
@@ -133,7 +132,7 @@ def proof_of(source: Path, made: Path, *, axes: Mapping[str, Sequence[int]], dat
         found: Proof | None = None
         for inputs in ports_of(before.inputs, after.inputs, axes, what="input"):
             for outputs in ports_of(before.outputs, after.outputs, axes, what="output"):
-                trial = _Trial(model=model, reference=reference, inputs=inputs, outputs=outputs, data=data)
+                trial = _Trial(path=source, model=model, reference=reference, inputs=inputs, outputs=outputs, data=data)
                 proof = trial.run(sessions)
                 if proof.broken is None:
                     return proof
@@ -162,13 +161,15 @@ class _Trial:
     """Both models with one understanding of how tensors lie.
 
     Attributes:
-        model: The ONNX model, perhaps without its external data.
+        path: The ONNX file.
+        model: The model in it, without its external data.
         reference: An ONNX Runtime session on it.
         inputs: Its inputs in the TFLite file.
         outputs: Its outputs there.
         data: Real samples.
     """
 
+    path: Path
     model: onnx.ModelProto
     reference: Any
     inputs: tuple[Port, ...]
@@ -179,17 +180,17 @@ class _Trial:
         """The comparison of every output on every runtime."""
         totals = {name: Differences() for name in sessions}
         counts = {"random": 0, "real": 0}
-        unrest = Differences()
         numbers = _numbers_of(self.model)
+        unrest = Unrest(load_onnx(self.path)) if numbers == "integer" else None
         for kind, number, feeds in self._batches():
             wanted = _run(self.reference, feeds)
             for name, session in sessions.items():
                 if number < (_RANDOM_BATCHES if kind == "random" else _REAL_BATCHES)[name]:
                     totals[name].add(wanted, self._given(session, feeds))
-            if numbers == "integer" and number < max(_RANDOM_BATCHES.values()):
-                unrest.add(wanted, _run(self.reference, self._moved(feeds)))
+            if unrest is not None and number < max(_RANDOM_BATCHES.values()):
+                unrest.add(feeds, wanted)
             counts[kind] += 1
-        changes = unrest.by_output()
+        changes = unrest.by_output() if unrest else {}
         bounds = {
             port.name: Bound(
                 numbers=numbers,
@@ -209,12 +210,6 @@ class _Trial:
         """The outputs of the converted model, as the source would give them."""
         given = session.infer({port.spec.name: port.given(feeds[port.name]) for port in self.inputs})
         return {port.name: port.meant(given[port.spec.name]) for port in self.outputs}
-
-    def _moved(self, feeds: Feeds) -> Feeds:
-        """Inputs that move within the quantization step of the source's float inputs."""
-        generator = np.random.default_rng(_UNREST_SEED)
-        scales = {name: input_scale(name, self.model) for name in feeds}
-        return {name: _moved(generator, array, (scales[name] or (0.0,))[0]) for name, array in feeds.items()}
 
     def _batches(self) -> Iterator[tuple[str, int, Feeds]]:
         """(kind, number within it, inputs of the source)."""
@@ -254,9 +249,3 @@ def _step(port: Port, model: onnx.ModelProto) -> float:
         return port.spec.quantization.scale
     producer = next((node for node in model.graph.node if port.name in node.output), None)
     return scale_of(model, producer.input[1]) if producer and producer.op_type == "DequantizeLinear" else 0.0
-
-
-def _moved(generator: np.random.Generator, array: NDArray[Any], step: float) -> NDArray[Any]:
-    if array.dtype.kind != "f" or not step:
-        return array
-    return (array + generator.uniform(-step / 2, step / 2, array.shape)).astype(array.dtype)

@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgeopt.core.artifact import Artifact, TensorSpec, artifact_from_file
+from edgeopt.core.artifact import Artifact, Quantization, TensorSpec, artifact_from_file
 from edgeopt.errors import InputError, Unsupported
 
 IMAGE = TensorSpec(name="image", shape=("batch", 3, "", 8), dtype="float32")
@@ -80,3 +81,34 @@ def test_lineage_is_in_the_json_form_when_there_is_any() -> None:
     artifact = Artifact(path=Path("m.onnx"), format="onnx", sha256="ab", size_bytes=7, lineage={"parent": "cd"})
 
     assert artifact.as_json()["lineage"] == {"parent": "cd"}
+
+
+def test_integers_stand_for_reals_and_back() -> None:
+    quantization = Quantization(scale=0.5, zero_point=-3)
+    values = np.array([-1.0, -0.25, 0.0, 0.25, 0.75, 61.0, 1e9, -1e9], np.float32)
+
+    integers = quantization.quantized(values, "int8")
+
+    assert integers.dtype == np.int8
+    assert integers.tolist() == [-5, -3, -3, -3, -1, 119, 127, -128]  # ties to even; beyond the type, its ends
+    assert quantization.dequantized(integers)[:6].tolist() == [-1.0, 0.0, 0.0, 0.0, 1.0, 61.0]
+    assert quantization.dequantized(integers).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_every_integer_is_its_own_image(dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    quantization = Quantization(scale=0.0123, zero_point=int(limits.min) + 7)
+    every = np.arange(limits.min, limits.max + 1).astype(dtype)
+
+    np.testing.assert_array_equal(quantization.quantized(quantization.dequantized(every), dtype), every)
+
+
+def test_what_integers_stand_for_is_in_the_record_where_it_is_known() -> None:
+    known = TensorSpec(name="q", shape=(1,), dtype="int8", quantization=Quantization(scale=0.5, zero_point=1))
+    record = Artifact(
+        path=Path("m.tflite"), format="tflite", sha256="0", size_bytes=1, inputs=(known,), outputs=(IMAGE,)
+    ).as_json()
+
+    assert record["inputs"][0]["quantization"] == {"scale": 0.5, "zero_point": 1}
+    assert record["outputs"][0].keys() == {"name", "shape", "dtype"}

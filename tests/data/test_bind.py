@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgeopt.core.artifact import TensorSpec
+from edgeopt.core.artifact import Quantization, TensorSpec
 from edgeopt.core.dataset import Dataset
 from edgeopt.data.bind import SYNTHETIC, bind_dataset, synthetic_dataset
 from edgeopt.data.preprocess import Preprocess
@@ -233,3 +233,39 @@ def test_an_input_without_an_axis_of_samples_is_refused() -> None:
         synthetic_dataset((spec(),), samples=4, seed=0)
     with pytest.raises(InputError, match="model input `x` has no axis of samples"):
         bound(np.zeros(3), spec())
+
+
+INT8 = TensorSpec(name="x", shape=("", 2), dtype="int8", quantization=Quantization(scale=0.5, zero_point=-3))
+
+
+def test_reals_are_quantized_for_an_input_of_integers() -> None:
+    samples = bound(np.array([[0.0, 1.0], [-2.0, 1000.0]]), INT8)
+
+    assert samples.dtype == np.int8
+    assert samples.tolist() == [[-3, -1], [-7, 127]]
+
+
+def test_bytes_are_reals_to_an_input_of_another_integer_type() -> None:
+    pixels = TensorSpec(name="x", shape=("", 2), dtype="int8", quantization=Quantization(scale=1.0, zero_point=-128))
+
+    assert bound(np.array([[0, 255]], np.uint8), pixels).tolist() == [[-128, 127]]
+
+
+def test_integers_of_the_inputs_own_type_are_what_it_is_to_see() -> None:
+    assert bound(np.array([[-3, 5]], np.int8), INT8).tolist() == [[-3, 5]]
+
+
+def test_integers_of_the_inputs_own_type_are_reals_once_they_are_scaled() -> None:
+    assert bound(np.array([[-3, 5]], np.int8), INT8, Preprocess(scale=2.0)).tolist() == [[-15, 17]]
+
+
+def test_infinity_is_refused_for_an_input_of_integers_too() -> None:
+    with pytest.raises(InputError, match="holds NaN or infinity in 1 of 1 samples"):
+        bound(np.array([[np.inf, 1.0]]), INT8)
+
+
+def test_random_samples_for_an_input_of_integers_are_spread() -> None:
+    drawn = synthetic_dataset((INT8,), samples=200, seed=0).inputs["x"]
+
+    assert drawn.dtype == np.int8
+    assert 1 < np.asarray(drawn).std() < 3  # reals of standard deviation 1, at a scale of 0.5

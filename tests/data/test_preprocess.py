@@ -87,3 +87,26 @@ def test_normalising_can_be_undone(scale: float, mean: float, std: float) -> Non
     values = Preprocess(scale=scale, mean=(mean,), std=(std,)).apply(BYTES, NCHW).astype(np.float64)
 
     np.testing.assert_allclose((values * std + mean) / scale, BYTES, rtol=1e-4, atol=1e-4 * (1 + abs(mean) / scale))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "expected"),
+    [
+        ((4, 5, 3), ("batch", 3, 4, 5), (3, 4, 5)),
+        ((3, 4, 5), ("batch", 4, 5, 3), (4, 5, 3)),
+        ((1, 49, 10), (1, 49, 10, 1), (49, 10, 1)),
+        ((49, 10, 1), (1, 1, 49, 10), (1, 49, 10)),
+        ((5, 4, 3), ("batch", 3, "", ""), (3, 5, 4)),
+        ((3, 3, 5), ("batch", "", "", 3), (3, 3, 5)),  # either layout would fit
+        ((4, 5, 3), ("batch", 3, 5, 4), (4, 5, 3)),  # none does
+        ((3, 4, 5), ("batch", 3, 4, 5), (3, 4, 5)),
+    ],
+)
+def test_images_are_turned_where_the_shape_leaves_no_doubt(given: Any, wanted: Any, expected: Any) -> None:
+    samples = np.arange(2 * np.prod(given)).reshape(2, *given)
+
+    turned = Preprocess().apply(samples, wanted)
+
+    assert turned.shape == (2, *expected)
+    layouts = ((0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1))  # as it is, to NCHW, to NHWC
+    assert any(np.array_equal(turned, samples.transpose(axes)) for axes in layouts)

@@ -44,6 +44,12 @@ def test_a_model_that_is_restless_itself_may_differ_by_as_much() -> None:
     assert Bound(numbers="integer", step=0.1, unrest=0.19).excess(two_steps) != ""
 
 
+def test_no_unrest_excuses_an_output_that_is_lost() -> None:
+    half = difference([0.0, 1.0], [0.0, 0.5])
+
+    assert "differs by" in Bound(numbers="integer", step=0.01, unrest=10.0).excess(half)
+
+
 def test_ranges_that_are_found_anew_are_held_to_a_ratio() -> None:
     noise = 10 ** (-DYNAMIC_SQNR_DB / 20)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from edgeopt.core.run import run_from_json
 from edgeopt.data.preprocess import Preprocess
-from edgeopt.errors import EdgeoptError, InputError, ToolFailed, Unsupported
+from edgeopt.errors import EdgeoptError, ExtraMissing, InputError, ToolFailed, Unsupported
 from edgeopt.graph.load import load_onnx, onnx_artifact
 from edgeopt.graph.tflite.read import read_tflite
 from edgeopt.store.store import Store
@@ -324,3 +325,45 @@ class TestTorch:
         image = torch.randn(1, 3, 8, 8)
         (given,) = program.module()(image)
         torch.testing.assert_close(given, named.value(image))
+
+    def test_a_tool_that_takes_programs_is_held_to_the_onnx_model(
+        self, code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A package called litert_torch that hands out a file: what it is given is a program that torch loads."""
+        right = tmp_path / "right.tflite"
+        convert(f"{code}:build", output=right)
+        package = tmp_path / "site" / "litert_torch"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(
+            "import pathlib\n"
+            "class Made:\n"
+            "    def export(self, path):\n"
+            f"        pathlib.Path(path).write_bytes(pathlib.Path({str(right)!r}).read_bytes())\n"
+            "def convert(module, args):\n"
+            "    assert module(*args)[0].shape == (1, 5)\n"
+            "    return Made()\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(package.parent))
+
+        result = convert(f"{code}:build", output=tmp_path / "net.tflite", via="litert-torch", via_python=sys.executable)
+
+        record = result.as_json()
+        assert record["via"] == "litert-torch"
+        assert [entry["runtime"] for entry in record["proof"]["outputs"]] == [
+            "onnxruntime",
+            "litert",
+            "litert-reference",
+        ]
+        assert (tmp_path / "net.tflite").read_bytes() == right.read_bytes()
+
+    @pytest.mark.peers
+    def test_the_real_litert_torch_is_proven(self, code: Path, tmp_path: Path) -> None:
+        python = os.environ.get("EDGEOPT_LITERT_TORCH_PYTHON", "")
+        try:
+            result = convert(
+                f"{code}:build", output=tmp_path / "net.tflite", via="litert-torch", via_python=python or None
+            )
+        except ExtraMissing as error:
+            pytest.skip(error.message)
+
+        assert all(entry["relative"] < 1e-4 for entry in result.as_json()["proof"]["outputs"])

@@ -115,6 +115,20 @@ def test_data_of_the_models_own_integers_are_taken_as_they_are(task: Any, twins:
         np.testing.assert_array_equal(data_for(artifact, data).inputs["x_int8"], integers)
 
 
+def test_a_batch_that_is_fixed_inside_is_fed_one_sample_at_a_time(task: Any) -> None:
+    small, path = float_twin(task), task.folder / "reshaped.tflite"
+    small.tensors = [
+        *small.tensors,
+        Tensor(name="shape", data=np.array([1, 2], np.int32)),
+        Tensor(name="row", shape=(1, 2)),
+    ]
+    small.operators = [*small.operators, Operator(kind="RESHAPE", inputs=["scores", "shape"], outputs=["row"])]
+    small.outputs, small.signature = ["row"], None
+    path.write_bytes(small.content())
+
+    assert edgeopt.compare(task.model, path, task.data).comparison.flip_rate == 0
+
+
 def test_samples_that_either_was_calibrated_on_do_not_count(task: Any) -> None:
     calibration = data_for(model_artifact(task.model), task.data).rows(np.arange(100))
     small, path = float_twin(task), task.folder / "noted.tflite"

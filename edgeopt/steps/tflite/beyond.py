@@ -26,24 +26,9 @@ class Beyond:
 
 BEYOND: tuple[Beyond, ...] = (
     Beyond(
-        operators=(
-            "ConcatFromSequence",
-            "SequenceAt",
-            "SequenceConstruct",
-            "SequenceEmpty",
-            "SequenceErase",
-            "SequenceInsert",
-            "SequenceLength",
-            "SequenceMap",
-            "SplitToSequence",
-        ),
-        reason="works on a sequence, and TFLite has tensors only",
-        rewrite="Split, Gather and Concat of a tensor",
-    ),
-    Beyond(
-        operators=("Optional", "OptionalGetElement", "OptionalHasElement"),
-        reason="works on a value that may be absent, and TFLite has tensors only",
-        rewrite="the value itself as an input",
+        operators=("SequenceMap",),
+        reason="runs a graph on each element of a sequence, and TFLite has tensors only",
+        rewrite="the operators of that graph on each tensor",
     ),
     Beyond(
         operators=("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),

@@ -271,10 +271,10 @@ class _Writer:
         while name in makers and makers[name].op_type in ("Identity", "Cast"):
             name = makers[name].input[0]
         if name in makers and makers[name].op_type == "Constant":
-            return bool(onnx.numpy_helper.to_array(makers[name].attribute[0].t).all())
+            return bool(np.all(onnx.numpy_helper.to_array(makers[name].attribute[0].t)))
         if name in constants:
-            return bool(onnx.numpy_helper.to_array(constants[name]).all())
-        return str(name) == body.input[1].name
+            return bool(np.all(onnx.numpy_helper.to_array(constants[name])))
+        return bool(name == body.input[1].name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeopt.steps.tflite.control import with_branches_taken
 from edgeopt.steps.tflite.evaluate import with_constants_computed
+from edgeopt.steps.tflite.infinity import with_infinities_kept
 from edgeopt.steps.tflite.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _KEPT = frozenset({"Bernoulli", "SequenceMap"})
 _CONTROL = ("If", "Loop", "Scan")
 _MEASURES = ("Shape", "Size")
+_OWN_DOMAIN = "edgeopt"  # of functions that are made to be written out at once
 _MOST_ROUNDS = 32  # of functions in functions and loops in loops; real ones are four deep
 
 
@@ -28,7 +30,7 @@ def expanded(model: onnx.ModelProto) -> onnx.ModelProto:
         model: A model with its data in memory and no free axes. It stays as it is.
     """
     if _is_settled(model):
-        return model
+        return with_infinities_kept(model)
     for _ in range(_MOST_ROUNDS):
         before = _size(model)
         names = functions_without_writer(model)
@@ -37,7 +39,7 @@ def expanded(model: onnx.ModelProto) -> onnx.ModelProto:
         model = with_branches_taken(with_constants_computed(_with_types(model)))
         if _size(model) == before:
             break
-    return model
+    return with_infinities_kept(model)
 
 
 def _is_settled(model: onnx.ModelProto) -> bool:
@@ -79,8 +81,11 @@ def _inlined(model: onnx.ModelProto, names: list[tuple[str, str]]) -> onnx.Model
     for name in names:
         try:
             inlined = onnx.inliner.inline_selected_functions(model, [name], inline_schema_functions=True)
-        except (RuntimeError, ValueError):  # a type that inference cannot tell: the operator is refused by its name
-            continue
+        except (RuntimeError, ValueError):  # onnx 1.23 asks for the type of an input that is left out
+            try:
+                inlined = _inlined_as_own(model, name)
+            except (RuntimeError, ValueError):  # a type that inference cannot tell: the operator is refused by its name
+                continue
         _name_nodes(model.graph, inlined.graph)
         model = _with_types(inlined)
     return model
@@ -100,6 +105,32 @@ def _with_defaults(model: onnx.ModelProto, names: list[tuple[str, str]]) -> onnx
             defaults = ((name, each.default_value) for name, each in schema.attributes.items() if name not in given)
             node.attribute.extend(default for _, default in defaults if default.name)
     return result
+
+
+def _inlined_as_own(model: onnx.ModelProto, name: tuple[str, str]) -> onnx.ModelProto:
+    """`model` with nodes called `name` written out by way of functions of its own, one per node."""
+    import onnx.inliner
+
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    types = {value.name: value.type for value in (*graph.input, *graph.value_info, *graph.output)}
+    for tensor in graph.initializer:
+        types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+    version = next(entry.version for entry in model.opset_import if entry.domain == name[0])
+    for place, node in enumerate(graph.node):
+        if (node.domain, node.op_type) != name:
+            continue
+        schema: Any = onnx.defs.get_schema(node.op_type, version, node.domain)
+        told = [types.get(each, onnx.TypeProto()).SerializeToString() for each in node.input]
+        since = max(each for each in schema.context_dependent_function_opset_versions if each <= version)
+        body = schema.get_context_dependent_function_with_opset_version(since, node.SerializeToString(), told)
+        function = onnx.FunctionProto.FromString(body)
+        function.domain, function.name = _OWN_DOMAIN, f"{node.op_type}_{place}"
+        node.domain, node.op_type = _OWN_DOMAIN, function.name
+        result.functions.append(function)
+    result.opset_import.append(onnx.helper.make_opsetid(_OWN_DOMAIN, 1))
+    return onnx.inliner.inline_local_functions(result, convert_version=False)
 
 
 def _name_nodes(before: onnx.GraphProto, after: onnx.GraphProto) -> None:

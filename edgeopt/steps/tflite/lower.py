@@ -10,11 +10,13 @@ from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Net, Tensor
 from edgeopt.steps.tflite.operators import OPERATORS, Writer
 from edgeopt.steps.tflite.refusal import Refusal, Refused, refused_together
-from edgeopt.steps.tflite.source import Node, Source, source_from_model
+from edgeopt.steps.tflite.source import Node, Source, ValueType, source_from_model
 from edgeopt.steps.tflite.view import View
 
 if TYPE_CHECKING:
     import onnx
+
+_NO_TENSORS = frozenset({"map", "optional", "sequence", "sparse_tensor"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +71,16 @@ def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:
         Refusal(
             node=name,
             operator="input",
-            reason=f"is `{type_.dtype}`, which TFLite has no numbers for" if type_.shape else "has no fixed shape",
+            reason=_oddity(type_),
         )
         for name, type_ in told.items()
     ]
+
+
+def _oddity(type_: ValueType) -> str:
+    if type_.dtype in _NO_TENSORS:
+        return f"is of the kind `{type_.dtype}`, and TFLite has tensors only"
+    return "has no fixed shape" if type_.shape is None else f"is `{type_.dtype}`, which TFLite has no numbers for"
 
 
 def _written(source: Source, net: Lowering) -> list[Refusal]:

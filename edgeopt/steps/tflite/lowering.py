@@ -12,13 +12,25 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.net import UNKNOWN, Net, Operation, Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node, Source, ValueType
-from edgeopt.steps.tflite.view import Axes, Regrouping, Shape, View, is_same_order, permuted, regrouping
+from edgeopt.steps.tflite.view import (
+    Axes,
+    Regrouping,
+    Shape,
+    View,
+    axis_after,
+    collapsed,
+    is_same_order,
+    permuted,
+    regrouping,
+)
 
 # Element types of ONNX that are held in another one, which takes each of their values.
 STORED_AS: Mapping[str, str] = {"float16": "float32", "bfloat16": "float32"}
+_MOST_AXES = 5  # of a TRANSPOSE that is left as it is: XNNPACK has 6, TFLite Micro 5
 _NATIVE = frozenset(
     ("float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "float64")
 )
+_RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 # A fused activation, per operator: (lowest, highest) value that it lets through.
 _BOUNDS: Mapping[tuple[float | None, float | None], str] = {
     (0.0, None): "RELU",
@@ -41,11 +53,13 @@ class Ending:
         activation: Name in the schema's ActivationFunctionType.
         quantization: What the result is quantized with; None where it stays float.
         absorbed: Nodes that are done with it.
+        passed: Nodes between that only reshape, and are written as ever.
     """
 
     activation: str = "NONE"
     quantization: Quantization | None = None
     absorbed: tuple[Node, ...] = ()
+    passed: tuple[Node, ...] = ()
 
 
 class Lowering:
@@ -59,6 +73,7 @@ class Lowering:
         net: What has been built.
         node: The node that is being written.
         views: How each value lies.
+        sequences: Elements of each sequence of tensors, which is one only while the net is built.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
         warnings: What the user should know, each once.
@@ -69,10 +84,12 @@ class Lowering:
         self.net = Net()
         self.node: Node = _NOBODY
         self.views: dict[str, View] = {}
+        self.sequences: dict[str, tuple[View, ...]] = {}
         self.overtaken: set[str] = set()
         self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
+        self._sources: dict[Tensor, Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
         self._absorbed: set[Node] = set()
         for name in source.inputs:
@@ -87,6 +104,8 @@ class Lowering:
             Refused: It is of a type that TFLite has not, or of a length that its data tell.
         """
         if name not in self.views:
+            if name in self.sequences:
+                raise Refused(f"hands on the sequence `{name}`, and TFLite has tensors only")
             if name not in self.source.constants:
                 raise Refused(f"reads `{name}`, which nothing makes")
             self.views[name] = self._constant_view(name)
@@ -100,7 +119,7 @@ class Lowering:
 
     def is_bound(self, name: str) -> bool:
         """Whether the value called `name` has been made, or is constant."""
-        return name in self.views or name in self.source.constants
+        return name in self.views or name in self.source.constants or name in self.sequences
 
     def constant(self, name: str) -> NDArray[Any] | None:
         """Value called `name` as ONNX has it where it is constant, else None; real numbers of a quantized one."""
@@ -130,7 +149,7 @@ class Lowering:
 
     def type_of(self, name: str) -> ValueType:
         """Type of the value called `name`: that of its view, else what inference says."""
-        if self.is_bound(name):
+        if self.is_bound(name) and name not in self.sequences:
             view = self.view(name)
             return ValueType(shape=view.shape, dtype=view.dtype)
         return self.source.types.get(name, ValueType(shape=None, dtype="unknown"))
@@ -203,17 +222,23 @@ class Lowering:
             view = self.numbers(view)  # the axis of the scales would be another, or none
         how: Regrouping = regrouping(view, shape)
         before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
-        tensor = self.laid(view, before)
-        return replace(view, tensor=self.reshape(tensor, permuted(shape, how.after)), axes=how.after)
+        lengths = permuted(shape, how.after)
+        if view.is_quantized and _quantized_as(self.laid(view, before), lengths) is None:
+            view = self.numbers(view)  # its scales run along an axis that is no more
+        return replace(view, tensor=self.reshape(self.laid(view, before), lengths), axes=how.after)
 
     def reshape(self, tensor: Tensor, shape: Shape) -> Tensor:
-        """`tensor` with other lengths of its memory axes and the same order of elements."""
+        """`tensor` with other lengths of its memory axes and the same order of elements: one RESHAPE, or none."""
+        tensor = self.unreshaped(tensor)
         if tensor.shape == shape:
             return tensor
         if tensor.data is not None:
-            return self.new_constant(tensor.data.reshape(shape), like=tensor)
+            quantization = _quantized_as(tensor, shape)
+            return self.new_constant(
+                tensor.data.reshape(shape), name=tensor.name, dtype=tensor.dtype, quantization=quantization
+            )
         lengths = self.new_constant(np.array(shape, np.int32), name="shape")
-        return self.add(
+        made = self.add(
             "RESHAPE",
             (tensor, lengths),
             shape,
@@ -221,6 +246,12 @@ class Lowering:
             quantization=tensor.quantization,
             options=options("ReshapeOptions", newShape=np.array(shape, np.int32)),
         )
+        self._sources[made] = tensor
+        return made
+
+    def unreshaped(self, tensor: Tensor) -> Tensor:
+        """What `tensor` is a reshaped form of; itself where it is none."""
+        return self._sources.get(tensor, tensor)
 
     def new_constant(
         self,
@@ -345,18 +376,28 @@ class Lowering:
             quantized: Whether it can give integers: its inputs are quantized.
         """
         found = Ending()
-        reader = self.source.only_reader(name)
+        passed, reader = self._behind_reshapes(name)
         if quantized and activations and reader is not None and (limits := self._limits(reader)) is not None:
             clamped = self.wanted(reader.output(0))
             if clamped is not None and _clamps(clamped, limits):  # the range of the integers does what the node says
-                return Ending(quantization=clamped, absorbed=(reader,))
+                return Ending(quantization=clamped, absorbed=(reader,), passed=passed)
         bounds = self._activation(reader) if reader is not None and activations else ""
         if reader is not None and bounds:
-            found, name = Ending(activation=bounds, absorbed=(reader,)), reader.output(0)
+            found, name = Ending(activation=bounds, absorbed=(reader,), passed=passed), reader.output(0)
         quantization = self.wanted(name) if quantized else None
         if quantized and quantization is None:
             return Ending()
         return replace(found, quantization=quantization)
+
+    def _behind_reshapes(self, name: str) -> tuple[tuple[Node, ...], Node | None]:
+        """(nodes that only reshape the value called `name`, the only reader of what they give)."""
+        passed: list[Node] = []
+        reader = self.source.only_reader(name)
+        while reader is not None and reader.operator in _RESHAPING and not reader.domain and reader.input(0) == name:
+            passed.append(reader)
+            name = reader.output(0)
+            reader = self.source.only_reader(name)
+        return tuple(passed), reader
 
     def warn(self, text: str) -> None:
         """Tell the user something of the conversion, once."""
@@ -366,7 +407,7 @@ class Lowering:
         """Note that the nodes of `ending` are done."""
         self._absorbed.update(ending.absorbed)
         if ending.absorbed:
-            self.overtaken.add(self.node.output(0))
+            self.overtaken.update(each.output(0) for each in (self.node, *ending.absorbed[:-1], *ending.passed))
 
     def is_absorbed(self, node: Node) -> bool:
         """Whether the operation of an earlier node does what `node` does."""
@@ -517,16 +558,18 @@ class Lowering:
         if tensor.data is not None:
             data = np.ascontiguousarray(tensor.data.transpose(order))
             return self.new_constant(data, name=tensor.name, dtype=tensor.dtype, quantization=quantization)
-        permutation = self.new_constant(np.array(order, np.int32), name="permutation")
-        return self.add(
+        lengths, few = (tensor.shape, order) if len(order) <= _MOST_AXES else collapsed(tensor.shape, order)
+        permutation = self.new_constant(np.array(few, np.int32), name="permutation")
+        made = self.add(
             "TRANSPOSE",
-            (tensor, permutation),
-            shape,
+            (self.reshape(tensor, lengths), permutation),
+            permuted(lengths, few),
             dtype=tensor.dtype,
             quantization=quantization,
             options=options("TransposeOptions"),
             name=tensor.name,
         )
+        return self.reshape(made, shape)
 
     def _dequantized(self, tensor: Tensor) -> Tensor:
         if tensor.data is not None:
@@ -556,6 +599,15 @@ class Lowering:
             options=options("QuantizeOptions"),
             name=tensor.name,
         )
+
+
+def _quantized_as(tensor: Tensor, shape: Shape) -> Quantization | None:
+    """What the integers of `tensor` stand for in another shape; None where that cannot be said, or nothing."""
+    quantization = tensor.quantization
+    if quantization is None or quantization.is_per_tensor:
+        return quantization
+    axis = axis_after(tensor.shape, quantization.axis, shape)
+    return None if axis is None else replace(quantization, axis=axis)
 
 
 def _may_be(shape: Shape, told: Shape) -> bool:

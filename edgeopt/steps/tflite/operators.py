@@ -69,7 +69,7 @@ OPERATORS: dict[str, Operator] = {
     "Ceil": Operator(writer="unary:unary", becomes="FLOOR, NEG"),
     "Celu": Operator(writer="activation:formula", becomes="RELU, EXP"),
     "CenterCropPad": Operator(writer="padding:center_crop_pad", becomes="PAD, SLICE", is_integer=True),
-    "Clip": Operator(writer="activation:clip", becomes="RELU6, RELU, MINIMUM, MAXIMUM, or fused", is_integer=True),
+    "Clip": Operator(writer="activation:clip", becomes="RELU, RELU6, MAXIMUM, MINIMUM, or fused", is_integer=True),
     "Col2Im": Operator(writer="rearrangement:col2im", becomes="GATHER, SUM"),
     "Compress": Operator(
         writer="picking:compress",
@@ -78,14 +78,16 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Concat": Operator(writer="joining:concat", becomes="CONCATENATION", is_integer=True),
+    "ConcatFromSequence": Operator(
+        writer="sequences:concat",
+        becomes="CONCATENATION",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
     "ConstantOfShape": Operator(
         writer="shapes:constant_of_shape", becomes="a constant", note="a shape that is computed"
     ),
-    "Conv": Operator(
-        writer="convolution:conv",
-        becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D",
-        is_integer=True,
-    ),
+    "Conv": Operator(writer="convolution:conv", becomes="CONV_2D, DEPTHWISE_CONV_2D, CONV_3D", is_integer=True),
     "ConvInteger": Operator(
         writer="integer_convolution:conv_integer",
         becomes="CONV_2D per block of channels, CAST, ADD",
@@ -108,7 +110,7 @@ OPERATORS: dict[str, Operator] = {
         writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
     ),
     "Det": Operator(writer="determinant:det", becomes="SLICE, MUL, SUB", note="matrices of more than 5 rows"),
-    "Div": Operator(writer="arithmetic:div", becomes="DIV, or fused", note="uint64"),
+    "Div": Operator(writer="arithmetic:div", becomes="DIV, or fused"),
     "Dropout": Operator(writer="rearrangement:dropout", becomes="nothing", note="training", is_integer=True),
     "Einsum": Operator(writer="einsum:einsum", becomes="BATCH_MATMUL, SUM, TRANSPOSE"),
     "Elu": Operator(writer="activation:formula", becomes="RELU, EXP"),
@@ -143,7 +145,9 @@ OPERATORS: dict[str, Operator] = {
     "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "IsInf": Operator(writer="comparison:is_inf", becomes="EQUAL"),
     "IsNaN": Operator(writer="comparison:is_nan", becomes="NOT_EQUAL"),
-    "LRN": Operator(writer="normalization:local_response_normalization", becomes="LOCAL_RESPONSE_NORMALIZATION"),
+    "LRN": Operator(
+        writer="normalization:local_response_normalization", becomes="SQUARE, PAD, AVERAGE_POOL_2D, POW, DIV"
+    ),
     "LSTM": Operator(
         writer="recurrent:lstm",
         becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
@@ -185,6 +189,15 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Not": Operator(writer="comparison:logical_not", becomes="LOGICAL_NOT"),
     "OneHot": Operator(writer="ordering:one_hot", becomes="ONE_HOT", note="a depth that is computed"),
+    "Optional": Operator(
+        writer="sequences:optional", becomes="nothing", note="values that are absent", is_integer=True
+    ),
+    "OptionalGetElement": Operator(
+        writer="sequences:optional", becomes="nothing", note="values that are absent", is_integer=True
+    ),
+    "OptionalHasElement": Operator(
+        writer="sequences:has_element", becomes="a constant", note="inputs that may be absent"
+    ),
     "Or": Operator(writer="comparison:logic", becomes="LOGICAL_OR"),
     "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
     "Pad": Operator(
@@ -207,7 +220,7 @@ OPERATORS: dict[str, Operator] = {
     "ReduceMean": Operator(writer="reduction:reduce", becomes="MEAN", is_integer=True),
     "ReduceMin": Operator(writer="reduction:reduce", becomes="REDUCE_MIN", is_integer=True),
     "ReduceProd": Operator(writer="reduction:reduce", becomes="REDUCE_PROD"),
-    "ReduceSum": Operator(writer="reduction:reduce", becomes="SUM", is_integer=True),
+    "ReduceSum": Operator(writer="reduction:reduce", becomes="SUM"),
     "ReduceSumSquare": Operator(writer="reduction:reduce", becomes="MUL, SUM"),
     "Relu": Operator(writer="activation:relu", becomes="RELU, or fused", is_integer=True),
     "Reshape": Operator(writer="movement:reshape", becomes="RESHAPE, or nothing", is_integer=True),
@@ -236,6 +249,36 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Selu": Operator(writer="activation:formula", becomes="RELU, EXP"),
+    "SequenceAt": Operator(
+        writer="sequences:at",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceConstruct": Operator(
+        writer="sequences:construct",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceEmpty": Operator(
+        writer="sequences:construct", becomes="nothing", note="computed positions; sequences as inputs or outputs"
+    ),
+    "SequenceErase": Operator(
+        writer="sequences:erase",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceInsert": Operator(
+        writer="sequences:insert",
+        becomes="nothing",
+        note="computed positions; sequences as inputs or outputs",
+        is_integer=True,
+    ),
+    "SequenceLength": Operator(
+        writer="sequences:length", becomes="a constant", note="computed positions; sequences as inputs or outputs"
+    ),
     "Shape": Operator(writer="shapes:shape_of", becomes="a constant"),
     "Shrink": Operator(writer="activation:formula", becomes="SELECT_V2"),
     "Sigmoid": Operator(writer="activation:direct", becomes="LOGISTIC", is_integer=True),
@@ -255,6 +298,9 @@ OPERATORS: dict[str, Operator] = {
     "SpaceToDepth": Operator(writer="rearrangement:space_to_depth", becomes="SPACE_TO_DEPTH", is_integer=True),
     "Split": Operator(
         writer="slicing:split", becomes="SPLIT, SLICE", note="lengths that are computed", is_integer=True
+    ),
+    "SplitToSequence": Operator(
+        writer="sequences:split", becomes="SLICE", note="computed lengths; sequences as outputs", is_integer=True
     ),
     "Sqrt": Operator(writer="unary:unary", becomes="SQRT"),
     "Squeeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),

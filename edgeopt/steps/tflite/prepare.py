@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 _INLINED = "_inlfunc_"  # how ONNX Runtime calls values from the body of a function
+_FREE_CONSTANTS = 4  # the IR version from which constants need not be inputs
 _FIX_HINT = "give its shape: `--input {name}={shape}`"
 
 
@@ -30,6 +31,7 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
         InputError: `shapes` names no input, or says another length of a fixed axis.
         Unsupported: Free axes are left; all of them are told.
     """
+    _hold_constants(model)
     inputs = {value.name: value for value in model.graph.input}
     for name in shapes:
         if name not in inputs:
@@ -57,6 +59,16 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
     if left:
         raise Unsupported("TFLite models have fixed shapes, and inputs have free axes", hint="; ".join(left))
     _forget_types(model)
+
+
+def _hold_constants(model: onnx.ModelProto) -> None:
+    """Take off, in place, inputs that an initializer gives a value: before IR version 4 every constant was one."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    kept = [value for value in model.graph.input if value.name not in constants]
+    if len(kept) < len(model.graph.input):
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+        model.ir_version = max(model.ir_version, _FREE_CONSTANTS)
 
 
 def _forget_types(model: onnx.ModelProto) -> None:

@@ -93,6 +93,36 @@ def channels_last(rank: int) -> Axes:
     return (0, *range(2, rank), 1)
 
 
+def collapsed(shape: Shape, order: Axes) -> tuple[Shape, Axes]:
+    """(shape, order) of the same transposition over as few axes as can be.
+
+    Axes that stay together become one, and those of length 1 go.
+
+    Args:
+        shape: Lengths before it.
+        order: The axis that each axis of the result is.
+    """
+    groups: list[list[int]] = []
+    for axis in (each for each in order if shape[each] != 1):
+        between = shape[groups[-1][-1] + 1 : axis] if groups else ()
+        if groups and groups[-1][-1] < axis and all(length == 1 for length in between):
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    in_memory = sorted(groups)
+    lengths = tuple(int(np.prod([shape[axis] for axis in group], dtype=np.int64)) for group in in_memory)
+    return lengths, tuple(in_memory.index(group) for group in groups)
+
+
+def axis_after(shape: Shape, axis: int, new: Shape) -> int | None:
+    """The axis of `new`, another shape of the same elements, that is axis `axis` of `shape`; None where it has none."""
+    front = int(np.prod(shape[:axis], dtype=np.int64))
+    for place, length in enumerate(new):
+        if length == shape[axis] and int(np.prod(new[:place], dtype=np.int64)) == front:
+            return place
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regrouping:
     """How a reshape can be done on a tensor whose axes lie in some order.
@@ -110,7 +140,8 @@ def regrouping(view: View, shape: Shape) -> Regrouping:
     """The orders before and after a reshape of `view` to `shape` that keep as much of its order as can be kept.
 
     A reshape falls into groups of neighbouring axes whose product stays the same. Each group must lie together and in
-    logical order; the groups may lie in any order.
+    logical order; the groups may lie in any order. Where one has to be brought together, it comes to lie where its
+    last axis does, whose elements follow each other.
     """
     old = view.shape
     groups = _groups(old, shape)
@@ -118,7 +149,7 @@ def regrouping(view: View, shape: Shape) -> Regrouping:
 
     def place(group: tuple[Axes, Axes]) -> int:
         real = [position[axis] for axis in group[0] if old[axis] != 1]
-        return min(real) if real else min((position[axis] for axis in group[0]), default=-1)
+        return real[-1] if real else min((position[axis] for axis in group[0]), default=-1)
 
     ordered = sorted(groups, key=place)
     return Regrouping(

@@ -133,6 +133,16 @@ def test_what_gives_no_model_is_refused(written: Written, name: str, message: st
     assert caught.value.hint
 
 
+def test_a_name_that_is_not_there_gets_near_ones_and_no_modules(written: Written) -> None:
+    with pytest.raises(InputError) as near:
+        source_from_text(written("import sys\ndef build():\n    pass\n", "biuld"))
+    with pytest.raises(InputError) as far:
+        source_from_text("net.py:zzz")
+
+    assert near.value.hint == "did you mean `build`?"
+    assert far.value.hint == "known: build"
+
+
 def test_a_file_that_raises_as_it_is_imported_is_told_with_its_line(written: Written) -> None:
     with pytest.raises(InputError) as caught:
         source_from_text(written("x = 1\nraise RuntimeError('no weights')\n"))

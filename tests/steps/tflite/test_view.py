@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeopt.steps.tflite.net import Tensor
-from edgeopt.steps.tflite.view import View, channels_last, is_same_order, permuted, regrouping, unpermuted
+from edgeopt.steps.tflite.view import View, channels_last, collapsed, is_same_order, permuted, regrouping, unpermuted
 
 LENGTHS = st.lists(st.sampled_from([1, 1, 2, 3, 4, 6]), min_size=1, max_size=5)
 
@@ -139,3 +141,14 @@ def test_no_elements_are_one_group():
 
 def test_channels_last_of_each_rank():
     assert [channels_last(rank) for rank in (2, 3, 4, 5)] == [(0, 1), (0, 2, 1), (0, 2, 3, 1), (0, 2, 3, 4, 1)]
+
+
+@given(laid_values())
+def test_a_collapsed_transposition_is_the_transposition(laid):
+    value, order = laid
+
+    lengths, few = collapsed(value.shape, order)
+
+    np.testing.assert_array_equal(value.reshape(lengths).transpose(few).ravel(), value.transpose(order).ravel())
+    assert 1 not in lengths
+    assert all(later != earlier + 1 for earlier, later in pairwise(few))

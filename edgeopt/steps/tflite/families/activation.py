@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
-from edgeopt.steps.tflite.families.formula import computed, selected
+from edgeopt.steps.tflite.families.formula import computed, log1p, selected
 from edgeopt.steps.tflite.families.patterns import hard_swish_behind, mish, mish_behind
 from edgeopt.steps.tflite.families.types import narrowed, ordered, type_for, unordered
 from edgeopt.steps.tflite.lowering import Lowering
@@ -41,6 +41,8 @@ _DIRECT: Final = {
     "Sigmoid": "LOGISTIC",
     "Tanh": "TANH",
 }
+
+_SLOPES_BROADCAST_SINCE = 7  # the opset of ONNX
 
 
 def relu(node: Node, net: Lowering) -> None:
@@ -142,6 +144,8 @@ def prelu(node: Node, net: Lowering) -> None:
     wanted = net.wanted(node.output(0)) if all(is_int8(view) for view in views) else None
     if wanted is None:
         views = [net.numbers(view) for view in views]
+    if net.source.opset < _SLOPES_BROADCAST_SINCE and views[1].rank == 1:  # a slope per channel
+        views[1] = net.reshaped(views[1], (views[1].shape[0], *[1] * (views[0].rank - 2)))
     (x, slope), axes, shape = aligned(net, views)
     if (wanted is not None or x.dtype == "float32") and len(shape) <= 4:
         made = computed(net, "PRELU", x, slope, quantization=wanted)
@@ -218,16 +222,10 @@ def _shrink(node: Node, net: Lowering, x: Tensor) -> Tensor:
 
 
 def _softplus(node: Node, net: Lowering, x: Tensor) -> Tensor:
-    """max(x, 0) + log(1 + z) with z = e**-|x|, which does not overflow.
-
-    With w = 1 + z rounded, (z - (w - 1)) / w is what the rounding takes from log(1 + z).
-    """
+    """max(x, 0) + log(1 + e**-|x|), which does not overflow."""
     del node
-    z = computed(net, "EXP", computed(net, "NEG", computed(net, "ABS", x)))
-    w = computed(net, "ADD", z, 1.0)
-    lost = computed(net, "DIV", computed(net, "SUB", z, computed(net, "SUB", w, 1.0)), w)
-    logarithm = computed(net, "ADD", computed(net, "LOG", w), lost)
-    return computed(net, "ADD", computed(net, "RELU", x), logarithm)
+    small = computed(net, "EXP", computed(net, "NEG", computed(net, "ABS", x)))
+    return computed(net, "ADD", computed(net, "RELU", x), log1p(net, small))
 
 
 def _softsign(node: Node, net: Lowering, x: Tensor) -> Tensor:

@@ -22,6 +22,10 @@ def aligned(net: Lowering, views: list[View]) -> tuple[list[Tensor], Axes, Shape
     axes = leader.axes if leader is not None else tuple(range(rank))
     tensors = []
     for view in views:
+        is_plain = axes[rank - view.rank :] == tuple(range(rank - view.rank, rank)) and view.is_plain
+        if view.rank < rank and is_plain:
+            tensors.append(view.tensor)
+            continue
         if view.rank < rank and view.rank > 0:
             view = net.reshaped(view, (*[1] * (rank - view.rank), *view.shape))  # noqa: PLW2901
         tensors.append(net.laid(view, axes) if view.rank else view.tensor)

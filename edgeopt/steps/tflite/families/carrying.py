@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
 from edgeopt.steps.tflite.view import Shape, View
@@ -17,6 +19,7 @@ _LACKING: Mapping[str, Mapping[str, str]] = {
     "GATHER_ND": _BITS,
     "REVERSE_SEQUENCE": {**_BITS, "int8": "uint8", "bool": "uint8"},
     "REVERSE_V2": _BITS,
+    "STRIDED_SLICE": {"uint32": "int32"},
     "SCATTER_ND": {**_BITS, "uint16": "int32", "int16": "int32", "bool": "uint8"},
 }
 
@@ -77,8 +80,6 @@ def as_type(net: Lowering, tensor: Tensor, dtype: str, *, like: Tensor | None = 
         dtype: That type.
         like: A tensor whose scale the result has.
     """
-    import numpy as np
-
     if tensor.dtype == dtype:
         return tensor
     widths = {np.dtype(tensor.dtype).itemsize, np.dtype(dtype).itemsize}

@@ -102,7 +102,7 @@ def _summed(net: Lowering, term: _Term, kept: str) -> _Term:
         return term
     how = reduction_of(term.view, gone, keeps=False)
     (wide,) = widened(net, [term.view.tensor], "SUM", is_modular=True)
-    made = narrowed(net, reduced(net, "SUM", wide, how), term.view.tensor.dtype)
+    made = narrowed(net, reduced(net, "SUM", wide, how, keeps=False), term.view.tensor.dtype)
     view = replace(term.view, tensor=net.reshape(made, how.shape), axes=how.order)
     return _Term(labels="".join(label for label in term.labels if label in kept), view=view)
 

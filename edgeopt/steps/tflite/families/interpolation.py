@@ -67,7 +67,8 @@ def coordinates_of(axis: Axis, how: str, dtype: type[np.float32] | type[np.float
     number = dtype
     x: Coordinates = np.arange(axis.count, dtype=dtype)
     scale = number(axis.scale)
-    length, width = number(axis.length), number(axis.scale * axis.length)
+    length = number(axis.length)
+    width = scale * length
     half, one = number(0.5), number(1)
     if how == "align_corners":
         return x * (length - one) / (width - one) if width != 1 else x * 0
@@ -79,7 +80,7 @@ def coordinates_of(axis: Axis, how: str, dtype: type[np.float32] | type[np.float
             return x + half * (start + end) * (length - one)
         return start * (length - one) + x * (end - start) * (length - one) / (number(axis.count) - one)
     if how == "pytorch_half_pixel" and axis.count == 1:
-        return x - half
+        return x
     offset = {
         "half_pixel": number(0),
         "pytorch_half_pixel": number(0),

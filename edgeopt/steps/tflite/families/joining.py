@@ -18,18 +18,22 @@ _MOST_AXES = 5  # of CONCATENATION: XNNPACK takes over up to 6 and fails at more
 
 def concat(node: Node, net: Lowering) -> None:
     """Concat: CONCATENATION, in the order in which most of its inputs lie; in int8 with one scale for all."""
-    views = _of_one_scale(net, [carried_view(net, name) for name in node.inputs], net.wanted(node.output(0)))
+    views = [carried_view(net, name) for name in node.inputs]
     axis = int(node.attribute("axis", 0)) % views[0].rank
+    net.bind_view(node.output(0), joined_views(net, views, axis, net.wanted(node.output(0))))
+
+
+def joined_views(net: Lowering, views: list[View], axis: int, wanted: Quantization | None) -> View:
+    """`views` one behind the other along axis `axis`, in the steps `wanted` where all of them are integers."""
+    views = _of_one_scale(net, views, wanted)
     length = sum(view.shape[axis] for view in views)
     views = [view for view in views if view.tensor.elements] or views[:1]
     if len(views) == 1:
-        net.bind_view(node.output(0), views[0])
-        return
+        return views[0]
     axes = order_of_most(views)
     tensors = [net.laid(view, axes) for view in views]
     shape = permuted((*views[0].shape[:axis], length, *views[0].shape[axis + 1 :]), axes)
-    made = joined(net, tensors, axes.index(axis), shape)
-    net.bind_view(node.output(0), replace(views[0], tensor=made, axes=axes))
+    return replace(views[0], tensor=joined(net, tensors, axes.index(axis), shape), axes=axes)
 
 
 def joined(net: Lowering, tensors: list[Tensor], place: int, shape: Shape) -> Tensor:
@@ -81,21 +85,36 @@ def order_of_most(views: list[View]) -> Axes:
 
 
 def tile(node: Node, net: Lowering) -> None:
-    """Tile: TILE."""
+    """Tile: TILE, or BROADCAST_TO of axes of 1 beside those that repeat for int8, which TILE's oldest kernels lack."""
     view = carried_view(net, node.input(0))
     repeats = [int(each) for each in net.required_constant(1, "repeats")]
-    placed = np.array([repeats[axis] for axis in view.axes], np.int32)
-    if (placed == 1).all():
+    placed = [repeats[axis] for axis in view.axes]
+    tensor = view.tensor
+    shape = tuple(length * times for length, times in zip(tensor.shape, placed, strict=True))
+    if shape == tensor.shape:
         net.bind_view(node.output(0), view)
-        return
-    shape = tuple(int(each) for each in np.array(view.tensor.shape) * placed)
-    if 0 in shape:
-        net.bind_view(node.output(0), replace(view, tensor=net.new_constant(np.zeros(shape, view.tensor.dtype))))
-        return
-    inputs = (view.tensor, net.new_constant(placed, name="repeats"))
-    net.bind_view(
-        node.output(0), replace(view, tensor=carried(net, "TILE", inputs, shape, options=options("TileOptions")))
-    )
+    elif 0 in shape:
+        net.bind_view(node.output(0), replace(view, tensor=net.new_constant(np.zeros(shape, tensor.dtype))))
+    elif tensor.dtype == "int8":
+        net.bind_view(node.output(0), replace(view, tensor=_repeated(net, tensor, placed)))
+    else:
+        inputs = (tensor, net.new_constant(np.array(placed, np.int32), name="repeats"))
+        made = carried(net, "TILE", inputs, shape, options=options("TileOptions"))
+        net.bind_view(node.output(0), replace(view, tensor=made))
+
+
+def _repeated(net: Lowering, tensor: Tensor, repeats: list[int]) -> Tensor:
+    """`tensor` repeated along its axes, by an axis of 1 in front of each that grows."""
+    before: list[int] = []
+    after: list[int] = []
+    for length, times in zip(tensor.shape, repeats, strict=True):
+        if times > 1 and length > 1:
+            before.append(1)
+            after.append(times)
+        before.append(length)
+        after.append(length if length > 1 else times)
+    grown = broadcast(net, net.reshape(tensor, tuple(before)), tuple(after))
+    return net.reshape(grown, tuple(length * times for length, times in zip(tensor.shape, repeats, strict=True)))
 
 
 def expand(node: Node, net: Lowering) -> None:
@@ -107,9 +126,12 @@ def expanded_view(net: Lowering, view: View, shape: Shape) -> View:
     """`view` repeated along its axes of length 1 to `shape`."""
     if view.rank < len(shape):
         view = net.reshaped(view, (*[1] * (len(shape) - view.rank), *view.shape))
-    wanted = permuted(shape, view.axes)
-    if wanted == view.tensor.shape:
-        return view
-    lengths = net.new_constant(np.array(wanted, np.int32), name="shape")
-    made = carried(net, "BROADCAST_TO", (view.tensor, lengths), wanted, options=options("BroadcastToOptions"))
-    return replace(view, tensor=made)
+    return replace(view, tensor=broadcast(net, view.tensor, permuted(shape, view.axes)))
+
+
+def broadcast(net: Lowering, tensor: Tensor, shape: Shape) -> Tensor:
+    """`tensor` repeated along its axes of length 1 to `shape`, in memory order."""
+    if tensor.shape == shape:
+        return tensor
+    lengths = net.new_constant(np.array(shape, np.int32), name="shape")
+    return carried(net, "BROADCAST_TO", (tensor, lengths), shape, options=options("BroadcastToOptions"))

@@ -172,11 +172,17 @@ def _is_dynamic(layer: _Layer) -> bool:
 
 
 def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
-    """Add the operation, and bind all outputs that it stands for."""
-    shape = (*inputs[0].shape[:-1], layer.count)
+    """Add the operation, and bind all outputs that it stands for.
+
+    Rows that were reshaped to be a matrix are read as they were: the kernel takes any number of axes.
+    """
+    rows, *others = inputs
+    source = net.unreshaped(rows)
+    source = source if len(source.shape) > 1 and source.shape[-1] == rows.shape[-1] else rows
+    shape = (*source.shape[:-1], layer.count)
     made = net.add(
         "FULLY_CONNECTED",
-        inputs,
+        (source, *others),
         shape,
         quantization=ending.quantization,
         options=options(
@@ -186,6 +192,7 @@ def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Endin
             asymmetricQuantizeInputs=_is_dynamic(layer) and ending.quantization is None,
         ),
     )
+    made = net.reshape(made, (*rows.shape[:-1], layer.count))
     for node in layer.nodes:
         net.bind(node.output(0), made, order, is_quantized=ending.quantization is not None)
     net.absorb(replace(ending, absorbed=(*layer.nodes[1:], *ending.absorbed)))

@@ -13,6 +13,9 @@ _TAKES_ANY_ORDER = frozenset({"Gemm", "MatMul"})  # of the columns of a flattene
 
 def identity(node: Node, net: Lowering) -> None:
     """Identity and what else hands its first input on."""
+    if node.input(0) in net.sequences:
+        net.sequences[node.output(0)] = net.sequences[node.input(0)]
+        return
     net.bind_view(node.output(0), net.view(node.input(0)))
 
 

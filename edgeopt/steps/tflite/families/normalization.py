@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced
+from edgeopt.steps.tflite.families.pieces import combined, floats, mapped, power, reduced, widened
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -139,30 +139,30 @@ def lp_normalization(node: Node, net: Lowering) -> None:
 
 
 def local_response_normalization(node: Node, net: Lowering) -> None:
-    """LRN across channels: LOCAL_RESPONSE_NORMALIZATION of an odd number of them, else sums of squares by a pool."""
+    """LRN across channels: x / (bias + alpha * mean of squares of `size` channels) ^ beta.
+
+    TFLite's LOCAL_RESPONSE_NORMALIZATION is of no use: its reference kernel leaves out the last of the channels
+    (local_response_norm.h has `c + range` as an exclusive end), its optimized one does not.
+    """
     view, size = floats(net, node.input(0)), int(node.attribute("size"))
     alpha, beta = float(node.attribute("alpha", 1e-4)), float(node.attribute("beta", 0.75))
     bias, order = float(node.attribute("bias", 1.0)), channels_last(view.rank)
     tensor = net.laid(view, order)
     places = int(np.prod(tensor.shape[1:-1], dtype=np.int64))
-    image = net.reshape(tensor, (tensor.shape[0], places, 1, tensor.shape[-1]))
-    if size % 2:
-        table = options("LocalResponseNormalizationOptions", radius=size // 2, bias=bias, alpha=alpha / size, beta=beta)
-        made = net.add("LOCAL_RESPONSE_NORMALIZATION", (image,), image.shape, options=table)
-    else:
-        squares = combined(net, "MUL", _neighbour_sums(net, mapped(net, "SQUARE", image), size), alpha / size)
-        made = combined(net, "DIV", image, combined(net, "POW", combined(net, "ADD", squares, bias), beta))
+    image = net.reshape(tensor, (tensor.shape[0], places, tensor.shape[-1], 1))
+    means = _neighbour_means(net, mapped(net, "SQUARE", image), size)
+    scale = combined(net, "ADD", combined(net, "MUL", means, alpha), bias)
+    made = combined(net, "DIV", image, power(net, scale, beta))
     net.bind_view(node.output(0), replace(view, tensor=net.reshape(made, tensor.shape), axes=order))
 
 
-def _neighbour_sums(net: Lowering, image: Tensor, size: int) -> Tensor:
-    """Sums over `size` neighbouring channels: a product with a band of ones."""
-    count = image.shape[-1]
-    distance = np.arange(count)[None, :] - np.arange(count)[:, None]
-    band = (distance >= -((size - 1) // 2)) & (distance <= size // 2)
-    weights = net.new_constant(band.astype(np.float32), name="band")
-    table = options("FullyConnectedOptions", keepNumDims=True)
-    return net.add("FULLY_CONNECTED", (image, weights, None), image.shape, options=table)
+def _neighbour_means(net: Lowering, image: Tensor, size: int) -> Tensor:
+    """Means over `size` neighbouring channels, (batch, place, channel, 1); what is outside of them counts as 0."""
+    filled = widened(net, image, [(0, 0), (0, 0), ((size - 1) // 2, size // 2), (0, 0)])
+    values = {"strideH": 1, "strideW": 1, "filterHeight": 1, "filterWidth": size}
+    return net.add(
+        "AVERAGE_POOL_2D", (filled,), image.shape, options=options("Pool2DOptions", padding="VALID", **values)
+    )
 
 
 def _places(view: View, axes: Iterable[int]) -> list[int]:

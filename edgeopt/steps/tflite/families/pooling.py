@@ -116,7 +116,15 @@ def _spatial(view: View) -> list[int]:
 
 
 def _window(node: Node, view: View) -> Window:
-    return window_of(node, node.attribute("kernel_shape"), view.shape[2:])
+    window = window_of(node, node.attribute("kernel_shape"), view.shape[2:])
+    if max(window.dilations) > 1 and node.attribute("auto_pad", "NOTSET").startswith("SAME"):
+        raise Refused(
+            "asks for SAME padding of a dilated pool, which ONNX and ONNX Runtime read differently",
+            rewrite="pads given as numbers",
+        )
+    if min(window.outputs) < 1:
+        raise Refused("has a window larger than its image")
+    return window
 
 
 def _image(node: Node, net: Lowering, view: View) -> tuple[Tensor, Window]:

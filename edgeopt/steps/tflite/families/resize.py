@@ -89,11 +89,17 @@ def _axes(
     ends = [0.0] * len(places) + [1.0] * len(places)
     if is_cropped and region is not None:
         ends = [float(end) for end in region]
-    how = zip(places, lengths, counts, factors, ends[: len(places)], ends[len(places) :], strict=True)
+    if 0 in counts or 0 in lengths:
+        raise Refused("leaves an axis without elements")
+    regions = list(zip(ends[: len(places)], ends[len(places) :], strict=True))
+    kept = zip(lengths, counts, regions, strict=True)
+    if any(length == count and region != (0, 1) for length, count, region in kept):
+        raise Refused("crops an axis to a region of its own length, which ONNX Runtime takes for no change")
+    how = zip(places, lengths, counts, factors, regions, strict=True)
     return {
         place: Axis(length=length, count=count, scale=factor, start=start, end=end)
-        for place, length, count, factor, start, end in how
-        if is_cropped or count != length or factor != 1
+        for place, length, count, factor, (start, end) in how
+        if count != length or factor != 1
     }
 
 

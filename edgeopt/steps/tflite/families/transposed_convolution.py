@@ -84,7 +84,7 @@ def spread_of(node: Node, kernel: Shape, lengths: Shape) -> Spread:
     )
     rooms = [full + more for full, more in zip(spread.full, extra, strict=True)]
     if scheme.startswith("SAME") and not given:
-        given = [length * stride for length, stride in zip(lengths, strides, strict=True)]
+        given = [min(length * stride, room) for length, stride, room in zip(lengths, strides, rooms, strict=True)]
     if given:
         outputs = tuple(int(length) for length in given[-rank:])
         totals = [max(room - output, 0) for room, output in zip(rooms, outputs, strict=True)]

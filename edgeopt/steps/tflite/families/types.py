@@ -21,8 +21,8 @@ _SIGNED: Final = frozenset({"float32", "int32", "int64"})
 _DOUBLE: Final = _SIGNED | {"float64"}  # see `double.py`
 _ORDERED: Final = _DOUBLE | {"int8", "int16", "uint8"}
 _BITS: Final = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32"})
-# Kernel -> types of plain numbers for which LiteRT 2.1's XNNPACK and reference kernels both give what NumPy gives; its
-# int8, uint8 and int16 kernels of arithmetic want scales and are none. `benchmarks/tflite/kernels.py` measures it.
+# Kernel -> types of plain numbers for which LiteRT 2.3's XNNPACK and reference kernels both give what NumPy gives; its
+# int8, uint8 and int16 kernels of arithmetic want scales and are none. A test runs every one.
 NATIVE: Final[dict[str, frozenset[str]]] = {
     "ABS": frozenset({"float32", "int32"}),
     "ADD": _DOUBLE,
