@@ -173,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("nets", type=Path, help="the folder that models_for_quantization.py writes")
     parser.add_argument("--only", default=",".join(NETS))
-    parser.add_argument("--reference-samples", type=int, default=500)
+    parser.add_argument("--reference-samples", type=int, default=1500)
     parser.add_argument("--write", action="store_true", help="write docs/results/tflite-accuracy.md")
     options = parser.parse_args()
     cases, rows = _cases(options.nets), []
