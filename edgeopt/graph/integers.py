@@ -1,7 +1,7 @@
 """Constant integers behind a DequantizeLinear, kept as they are while a runtime folds constants.
 
-ONNX Runtime either folds every DequantizeLinear of a constant into floats, or moves pairs about. What is an input of the
-graph it does neither with.
+ONNX Runtime either folds every DequantizeLinear of a constant into floats, or moves pairs about. What is an input of
+the graph it does neither with.
 """
 
 from __future__ import annotations

@@ -93,9 +93,9 @@ def _integer_output(net: Net, name: str) -> str:
     integers = _first(maker)
     if not chain and (integers in net.inputs.values() or integers in net.outputs.values() or integers.data is not None):
         return f"output `{name}`: it is an input, a constant or another output as it is"
-    place = net.operations.index(maker)
+    start = net.operations.index(maker) + 1
     net.substitute(tensor, replace(tensor, name=f"{tensor.name}/float32"))  # for who else reads the floats
-    for place, operation in enumerate(reversed(chain), start=place + 1):
+    for place, operation in enumerate(reversed(chain), start):
         made = replace(operation.outputs[0], dtype="int8", quantization=integers.quantization)
         carrying = replace(operation, inputs=(integers, *operation.inputs[1:]), outputs=(made,))
         net.operations.insert(place, carrying)

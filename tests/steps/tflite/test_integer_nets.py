@@ -21,9 +21,9 @@ from tests.steps.tflite.quantized import (
 )
 from tests.steps.tflite.running import REFERENCE, XNNPACK, kinds_of, lowered_model, parsed, run_tflite
 
-# Sums of int8 products are exact in float32 here, so XNNPACK, which rounds once, differs only where a sum is rounded to
-# steps of an inner tensor that lie between those of the pairs: concatenations and residuals. The reference kernels round
-# twice (gemmlowp's fixed-point multiplier), which moves a few percent of all values by one step, layer after layer.
+# Sums of int8 products are exact in float32 here, so XNNPACK, which rounds once, differs only where a sum is rounded
+# to steps of an inner tensor that lie between those of the pairs: concatenations and residuals. The reference kernels
+# round twice (gemmlowp's fixed-point multiplier): a few percent of all values move by one step, layer after layer.
 STEPS = {XNNPACK: 2.0, REFERENCE: 4.0}
 NOISE = {XNNPACK: 36.0, REFERENCE: 34.0}  # dB
 
@@ -292,11 +292,12 @@ def test_one_input_quantized_with_two_scales_is_requantized_for_neither() -> Non
 def test_scales_per_channel_go_where_the_channels_go(kernel: int, groups: int) -> None:
     generator = np.random.default_rng(kernel + groups)
     weights = generator.integers(-127, 128, (4, 4 // groups, kernel, kernel)).astype(np.int8)
+    listed = ", ".join(map(str, weights.ravel()))
     text = f"""
         <ir_version: 8, opset_import: ["" : 17]>
         g (float[1, 4, 5, 5] x) => (float[1, 4, 5, 5] y)
         <float xs = {{0.03}}, int8 xz = {{3}}, float[4] ws = {{0.001, 0.02, 0.004, 0.3}}, int8[4] wz = {{0, 0, 0, 0}},
-         float ys = {{0.5}}, int8 yz = {{-1}}, int8[4, {4 // groups}, {kernel}, {kernel}] w = {{{", ".join(map(str, weights.ravel()))}}}>
+         float ys = {{0.5}}, int8 yz = {{-1}}, int8[4, {4 // groups}, {kernel}, {kernel}] w = {{{listed}}}>
         {{
             xq = QuantizeLinear(x, xs, xz)
             xd = DequantizeLinear(xq, xs, xz)
