@@ -12,7 +12,10 @@ from edgeopt.steps.tflite.net import Net, Operation, Quantization, Tensor
 
 # Operations that move values and take int8 as they take float32.
 _CARRIERS = frozenset({"RESHAPE", "TRANSPOSE", "EXPAND_DIMS", "SQUEEZE"})
-_HINT = "give the model integers there with `edgeopt quantize MODEL --scheme int8`, or leave it `--io float32`"
+_HINT = (
+    "quantize the model so that its ends are integers: `edgeopt quantize MODEL --target rpi4` (for x86-64 the first "
+    "convolution stays float); or leave it `--io float32`"
+)
 
 
 def integer_boundary(net: Net) -> None:
