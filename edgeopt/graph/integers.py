@@ -41,9 +41,14 @@ class Hidden:
 
 
 def hidden_integers(model: onnx.ModelProto) -> Hidden:
-    """A copy of `model` in which quantized constants are inputs; floats that it quantizes are integers before."""
+    """A copy of `model` in which quantized constants are inputs; floats that it quantizes are integers before.
+
+    A model without a DequantizeLinear is given back.
+    """
     import onnx
 
+    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        return Hidden(model=model, constants=())
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph
