@@ -1,7 +1,7 @@
 """Constant integers behind a DequantizeLinear, kept as they are while a runtime folds constants.
 
-ONNX Runtime either folds every DequantizeLinear of a constant into floats, or moves pairs about. What is an input of the
-graph it does neither with.
+ONNX Runtime either folds every DequantizeLinear of a constant into floats, or moves pairs about. What is an input of
+the graph it does neither with.
 """
 
 from __future__ import annotations
@@ -41,9 +41,14 @@ class Hidden:
 
 
 def hidden_integers(model: onnx.ModelProto) -> Hidden:
-    """A copy of `model` in which quantized constants are inputs; floats that it quantizes are integers before."""
+    """A copy of `model` in which quantized constants are inputs; floats that it quantizes are integers before.
+
+    A model without a DequantizeLinear is given back.
+    """
     import onnx
 
+    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        return Hidden(model=model, constants=())
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph

@@ -71,3 +71,9 @@ def test_a_constant_that_is_an_output_is_not_hidden() -> None:
     model.graph.output.append(onnx.helper.make_tensor_value_info("w", onnx.TensorProto.INT8, (2, 2, 1, 1)))
 
     assert "w" not in {each.name for each in hidden_integers(model).constants}
+
+
+def test_a_model_without_pairs_is_not_copied() -> None:
+    model = onnx.ModelProto()
+
+    assert hidden_integers(model).model is model

@@ -1,8 +1,8 @@
 """Weights of few bits with a scale per block, kept so in the file.
 
-TFLite's products know no scales per block. But a DEQUANTIZE does, of a matrix that has a block per row: blocks are laid
-row by row, made float by one scale each, and reshaped to the matrix that the product reads. All of it happens once, when
-a runtime loads the model, and is exact.
+TFLite's products know no scales per block. But a DEQUANTIZE does, of a matrix that has a block per row: blocks are
+laid row by row, made float by one scale each, and reshaped to the matrix that the product reads. All of it happens
+once, when a runtime loads the model, and is exact.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Blocks:
 
 
 def without_blocks(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[bytes, Blocks]]:
-    """(`model` with float products in the place of those with packed weights, the weights by digest of their floats)."""
+    """(`model` with float products in the place of those with packed weights, these by digest of their values)."""
     import onnx
 
     from edgeopt.graph.nbits import OPERATOR, without_nbits

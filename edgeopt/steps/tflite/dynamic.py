@@ -1,8 +1,8 @@
 """Products whose activations get a range anew in each inference: TFLite's hybrid kernels do all of that in one.
 
-ONNX writes DynamicQuantizeLinear, MatMulInteger or ConvInteger, Cast and Mul by both scales. A hybrid kernel reads float
-activations and int8 weights and rounds each row of activations to int8 by itself, with a zero point: at least as fine as
-one range for the whole tensor.
+ONNX writes DynamicQuantizeLinear, MatMulInteger or ConvInteger, Cast and Mul by both scales. A hybrid kernel reads
+float activations and int8 weights and rounds each row of activations to int8 by itself, with a zero point: at least as
+fine as one range for the whole tensor.
 """
 
 from __future__ import annotations

@@ -77,6 +77,7 @@ class _Writer:
         self._buffers: list[Any] = [self._buffer(None)]  # the first one is empty by convention
         self._buffer_of: dict[tuple[str, bytes], int] = {}
         self._codes: dict[tuple[str, int], int] = {}
+        self._shared_quantization = _shared_quantization(schema)
 
     def model(self, net: Net, metadata: Mapping[str, bytes]) -> Any:
         tensors = net.tensors()
@@ -112,7 +113,7 @@ class _Writer:
         return table
 
     def _quantization(self, quantization: Quantization) -> Any:
-        table = self._schema.QuantizationParametersT()
+        table = self._shared_quantization()
         table.scale = np.array(quantization.scales, np.float32)
         table.zeroPoint = np.array(quantization.zero_points, np.int64)
         table.quantizedDimension = quantization.axis
@@ -191,6 +192,35 @@ def _packed(tensor: Tensor) -> NDArray[np.uint8]:
         nibbles = np.append(nibbles, np.zeros(len(nibbles) % 2, np.uint8))
         return np.asarray(nibbles[0::2] | (nibbles[1::2] << 4), np.uint8)
     return np.asarray(values.reshape(-1).view(np.uint8), np.uint8)
+
+
+def _shared_quantization(schema: Any) -> type[Any]:
+    """The schema's quantization, of which equal ones, and equal vectors of them, are written once in a file.
+
+    The zero points of a tensor with a scale per channel take twice the bytes of the scales, and nearly all are zeros.
+    """
+    tables: dict[tuple[bytes, bytes, int], Any] = {}
+    vectors: dict[tuple[str, bytes], Any] = {}
+
+    class SharedQuantization(schema.QuantizationParametersT):  # type: ignore[misc]  # the schema has no types
+        def Pack(self, builder: Any) -> Any:  # noqa: N802  the schema's name
+            key = (self.scale.tobytes(), self.zeroPoint.tobytes(), self.quantizedDimension)
+            if key not in tables:
+                scale, zero_point = _vector(builder, self.scale), _vector(builder, self.zeroPoint)
+                schema.QuantizationParametersStart(builder)
+                schema.QuantizationParametersAddScale(builder, scale)
+                schema.QuantizationParametersAddZeroPoint(builder, zero_point)
+                schema.QuantizationParametersAddQuantizedDimension(builder, self.quantizedDimension)
+                tables[key] = schema.QuantizationParametersEnd(builder)
+            return tables[key]
+
+    def _vector(builder: Any, values: NDArray[Any]) -> Any:
+        key = (values.dtype.str, values.tobytes())
+        if key not in vectors:
+            vectors[key] = builder.CreateNumpyVector(values)
+        return vectors[key]
+
+    return SharedQuantization
 
 
 def _aligned_buffer(schema: Any) -> type[Any]:

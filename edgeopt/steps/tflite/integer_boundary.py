@@ -12,7 +12,10 @@ from edgeopt.steps.tflite.net import Net, Operation, Quantization, Tensor
 
 # Operations that move values and take int8 as they take float32.
 _CARRIERS = frozenset({"RESHAPE", "TRANSPOSE", "EXPAND_DIMS", "SQUEEZE"})
-_HINT = "give the model integers there with `edgeopt quantize MODEL --scheme int8`, or leave it `--io float32`"
+_HINT = (
+    "quantize the model so that its ends are integers: `edgeopt quantize MODEL --target rpi4` (for x86-64 the first "
+    "convolution stays float); or leave it `--io float32`"
+)
 
 
 def integer_boundary(net: Net) -> None:
@@ -93,9 +96,9 @@ def _integer_output(net: Net, name: str) -> str:
     integers = _first(maker)
     if not chain and (integers in net.inputs.values() or integers in net.outputs.values() or integers.data is not None):
         return f"output `{name}`: it is an input, a constant or another output as it is"
-    place = net.operations.index(maker)
+    start = net.operations.index(maker) + 1
     net.substitute(tensor, replace(tensor, name=f"{tensor.name}/float32"))  # for who else reads the floats
-    for place, operation in enumerate(reversed(chain), start=place + 1):
+    for place, operation in enumerate(reversed(chain), start):
         made = replace(operation.outputs[0], dtype="int8", quantization=integers.quantization)
         carrying = replace(operation, inputs=(integers, *operation.inputs[1:]), outputs=(made,))
         net.operations.insert(place, carrying)

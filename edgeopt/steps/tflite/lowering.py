@@ -178,8 +178,12 @@ class Lowering:
             value: Name of a value, or its view.
             axes: Logical axis per memory axis; as ONNX has them by default.
         """
-        view = self.numbers(self.view(value) if isinstance(value, str) else value)
-        return self.laid(view, axes)
+        view = self.view(value) if isinstance(value, str) else value
+        if view.is_quantized and view.tensor.data is None and view.tensor not in self._real:
+            view = self.unflattened(view)  # integers are a quarter of the bytes to move
+            order = tuple(range(view.rank)) if axes is None else axes
+            view = replace(view, tensor=self.laid(view, order), axes=order)
+        return self.laid(self.numbers(view), axes)
 
     def laid(self, view: View, axes: Axes | None = None) -> Tensor:
         """The tensor of `view`, quantized or not, with its axes in the order `axes`; transposed where it must be."""
@@ -213,6 +217,9 @@ class Lowering:
     def reshaped(self, view: View, shape: Shape) -> View:
         """`view` as the value of another shape, with as much of its order kept as can be."""
         view = self.unflattened(view)
+        own = view.tensor.quantization
+        if own is not None and not own.is_per_tensor and view.shape[: own.axis + 1] != shape[: own.axis + 1]:
+            view = self.numbers(view)  # the axis of the scales would be another, or none
         how: Regrouping = regrouping(view, shape)
         before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
         lengths = permuted(shape, how.after)
@@ -538,13 +545,16 @@ class Lowering:
 
     def _transposed(self, view: View, wanted: Axes) -> Tensor:
         shape = permuted(view.shape, wanted)
-        if is_same_order(view.axes, wanted, view.shape):
-            return self.reshape(view.tensor, shape)
         order = tuple(view.axes.index(axis) for axis in wanted)
         tensor = view.tensor
         quantization = tensor.quantization
         if quantization is not None and not quantization.is_per_tensor:
             quantization = replace(quantization, axis=order.index(quantization.axis))
+        if is_same_order(view.axes, wanted, view.shape):
+            if quantization != tensor.quantization:
+                assert tensor.data is not None  # scales per channel are those of constants alone
+                return self.new_constant(tensor.data.reshape(shape), name=tensor.name, quantization=quantization)
+            return self.reshape(tensor, shape)
         if tensor.data is not None:
             data = np.ascontiguousarray(tensor.data.transpose(order))
             return self.new_constant(data, name=tensor.name, dtype=tensor.dtype, quantization=quantization)
@@ -646,6 +656,8 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
     if dtype == "uint8":
         points = points - 128
     axis = 0
+    if scales.size > 1 and np.unique(scales).size == np.unique(points).size == 1:
+        scales, points = scales[:1], points[:1]  # one scale, said for each channel: `edgeopt quantize` shields so
     if scales.size > 1:
         axis = int(node.attribute("axis", 1)) % len(net.shape(node.input(0)))
     return Quantization(

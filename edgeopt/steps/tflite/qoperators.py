@@ -1,7 +1,7 @@
 """Operators that take integers with their scales (QLinearConv and its kin), written as pairs around float ones.
 
-Layout of inputs: https://onnx.ai/onnx/operators for those of the standard, onnxruntime/docs/ContribOperators.md for those
-of `com.microsoft`.
+Layout of inputs: https://onnx.ai/onnx/operators for those of the standard, onnxruntime/docs/ContribOperators.md for
+those of `com.microsoft`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class _Writer:
         """The real numbers of (integers, scale, zero point)."""
         import onnx
 
-        attributes = {} if axis is None or self.constants.get(names[1], np.zeros(1)).size == 1 else {"axis": axis}
-        made = onnx.helper.make_node("DequantizeLinear", [*names], [self.name(suffix)], **attributes)
+        made = onnx.helper.make_node("DequantizeLinear", [*names], [self.name(suffix)])
+        if axis is not None and self.constants.get(names[1], np.zeros(1)).size > 1:
+            made.attribute.append(onnx.helper.make_attribute("axis", axis))
         self.made.append(made)
         return str(made.output[0])
 

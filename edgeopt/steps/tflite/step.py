@@ -65,6 +65,7 @@ class Tflite:
         from edgeopt.steps.tflite.integer_boundary import integer_boundary
         from edgeopt.steps.tflite.lower import lowered
         from edgeopt.steps.tflite.prepare import ready_to_lower, with_fixed_shapes
+        from edgeopt.steps.tflite.widen import in_float32
 
         where = str(source)
         model = load_onnx(source)
@@ -72,7 +73,7 @@ class Tflite:
         is_half = holds_half(model)
         with_fixed_shapes(model, self.shapes)
         model, told = upgraded(model, where=where, needed_by="the conversion to TFLite")
-        model, blocks = without_blocks(model)
+        model, blocks = without_blocks(in_float32(model) if is_half else model)
         ready, warnings = ready_to_lower(model, where=where)
         result = lowered(ready, where=where)
         as_float = keep_blocks(result.net, blocks)

@@ -21,9 +21,9 @@ from tests.steps.tflite.quantized import (
 )
 from tests.steps.tflite.running import REFERENCE, XNNPACK, kinds_of, lowered_model, parsed, run_tflite
 
-# Sums of int8 products are exact in float32 here, so XNNPACK, which rounds once, differs only where a sum is rounded to
-# steps of an inner tensor that lie between those of the pairs: concatenations and residuals. The reference kernels round
-# twice (gemmlowp's fixed-point multiplier), which moves a few percent of all values by one step, layer after layer.
+# Sums of int8 products are exact in float32 here, so XNNPACK, which rounds once, differs only where a sum is rounded
+# to steps of an inner tensor that lie between those of the pairs: concatenations and residuals. The reference kernels
+# round twice (gemmlowp's fixed-point multiplier): a few percent of all values move by one step, layer after layer.
 STEPS = {XNNPACK: 2.0, REFERENCE: 4.0}
 NOISE = {XNNPACK: 36.0, REFERENCE: 34.0}  # dB
 
@@ -285,3 +285,73 @@ def test_one_input_quantized_with_two_scales_is_requantized_for_neither() -> Non
         np.testing.assert_allclose(given["z"], wanted[1], atol=1e-6)
     with pytest.raises(Unsupported, match="quantized with several scales"):
         integer_boundary(result.net)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_scales_per_channel_go_where_the_channels_go(kernel: int, groups: int) -> None:
+    generator = np.random.default_rng(kernel + groups)
+    weights = generator.integers(-127, 128, (4, 4 // groups, kernel, kernel)).astype(np.int8)
+    listed = ", ".join(map(str, weights.ravel()))
+    text = f"""
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 4, 5, 5] x) => (float[1, 4, 5, 5] y)
+        <float xs = {{0.03}}, int8 xz = {{3}}, float[4] ws = {{0.001, 0.02, 0.004, 0.3}}, int8[4] wz = {{0, 0, 0, 0}},
+         float ys = {{0.5}}, int8 yz = {{-1}}, int8[4, {4 // groups}, {kernel}, {kernel}] w = {{{listed}}}>
+        {{
+            xq = QuantizeLinear(x, xs, xz)
+            xd = DequantizeLinear(xq, xs, xz)
+            wd = DequantizeLinear<axis = 0>(w, ws, wz)
+            c = Conv<group = {groups}, pads = [{", ".join([str(kernel // 2)] * 4)}]>(xd, wd)
+            cq = QuantizeLinear(c, ys, yz)
+            y = DequantizeLinear(cq, ys, yz)
+        }}
+        """
+    model = parsed(text)
+    result = lowered_model(model)
+
+    (made,) = [each for each in result.net.operations if each.kind.endswith("CONV_2D")]
+    quantization = made.inputs[1].quantization
+    assert made.inputs[1].shape[quantization.axis] == len(quantization.scales) == 4
+    feeds = {"x": generator.normal(0, 1.5, (1, 4, 5, 5)).astype(np.float32)}
+    for kernels in (XNNPACK, REFERENCE):
+        given = run_tflite(model_bytes(result.net), feeds, kernels)["y"]
+        assert np.abs(given - run_as_written(model, feeds)[0]).max() <= 0.501
+
+
+def test_integers_are_moved_before_they_become_real_numbers(tmp_path: Path) -> None:
+    model = statically_quantized(small_net(), tmp_path)
+    del model.graph.node[-1]
+    image = next(
+        node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear" and "r3" in node.input[0]
+    )
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(image, onnx.TensorProto.FLOAT, (1, 8, 6, 6)))
+    result = lowered_model(model)
+
+    assert kinds_of(result)[-2:] == ["TRANSPOSE", "DEQUANTIZE"]
+
+
+def test_one_scale_that_is_said_for_each_channel_is_one() -> None:
+    model = parsed(
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 2, 3, 3] x) => (float[1, 2, 3, 3] y)
+        <float s = {0.1}, int8 p = {5}, float[2] ss = {0.1, 0.1}, int8[2] ps = {5, 5}, float t = {0.2}, int8 q = {0}>
+        {
+            xq = QuantizeLinear(x, s, p)
+            a = DequantizeLinear(xq, s, p)
+            b = DequantizeLinear<axis = 1>(xq, ss, ps)
+            c = Add(a, b)
+            cq = QuantizeLinear(c, t, q)
+            y = DequantizeLinear(cq, t, q)
+        }
+        """
+    )
+    result = lowered_model(model)
+
+    assert kinds_of(result) == ["QUANTIZE", "ADD", "DEQUANTIZE"]
+    feeds = {"x": np.random.default_rng(0).normal(0, 8, (1, 2, 3, 3)).astype(np.float32)}
+    for kernels in (XNNPACK, REFERENCE):
+        given = run_tflite(model_bytes(result.net), feeds, kernels)["y"]
+        np.testing.assert_allclose(given, run_as_written(model, feeds)[0], atol=0.201)

@@ -123,7 +123,8 @@ def constant_numbers(node: Node, net: Lowering) -> NDArray[np.float32]:
     values = _wide(integers)
     if point is not None:
         values = values - _along(_wide(point), node, integers.shape)
-    return (values.astype(np.float32) * _along(scale.astype(np.float32), node, integers.shape)).astype(np.float32)
+    numbers: NDArray[np.float32] = values.astype(np.float32) * _along(scale.astype(np.float32), node, integers.shape)
+    return numbers
 
 
 def _wide(integers: NDArray[Any]) -> NDArray[Any]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from edgeopt.steps.tflite.families.integer import (
     are_integer_weights,
+    dynamic_weights,
     integer_bias,
     kernel_weights,
     stored_weights,
@@ -52,7 +53,10 @@ def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window
     parts = _integer_parts(node, net, view, weights, order)
     if parts is None:
         ending = net.ending(node.output(0), quantized=False)
-        filters = net.laid(weights, order) if wants_dynamic(node, weights) else stored_weights(net, weights, order)
+        if wants_dynamic(node, weights):
+            filters = dynamic_weights(net, weights, order, 3 if is_depthwise else 0)
+        else:
+            filters = stored_weights(net, weights, order)
         parts = ending, net.tensor(view, NHWC), filters, _float_bias(node, net, count)
     ending, image, filters, bias = parts
     image, scheme = padded(net, image, window)

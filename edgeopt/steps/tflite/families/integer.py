@@ -45,6 +45,27 @@ def wants_dynamic(node: Node, weights: View) -> bool:
     return bool(node.attribute(DYNAMIC, 0)) and are_integer_weights(weights)
 
 
+def dynamic_weights(net: Lowering, view: View, axes: Axes, channel: int) -> Tensor:
+    """Integer weights of a hybrid convolution with their axes in the order `axes`, with a scale per channel.
+
+    LiteRT 2.1's hybrid DEPTHWISE_CONV_2D reads as many scales as it has channels, and finds only one where one holds
+    for all.
+
+    Args:
+        net: Where they are read.
+        view: The weights, see `are_integer_weights`.
+        axes: The order wanted.
+        channel: Axis of the output channels in the result.
+    """
+    tensor = net.laid(view, axes)
+    assert tensor.quantization is not None
+    assert tensor.data is not None
+    count = tensor.shape[channel]
+    scales, points = channels(count, tensor.quantization)
+    quantization = Quantization(scales=tuple(scales), zero_points=tuple(points), axis=channel)
+    return net.new_constant(tensor.data, name=tensor.name, quantization=quantization)
+
+
 def kernel_weights(net: Lowering, view: View) -> View:
     """Constant integers as int8 kernels want weights: with zero points of 0, in -127 to 127.
 

@@ -13,6 +13,8 @@ from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View
 
+# QUANTIZE counts steps in int32 before it saturates: 100 is 2**31 steps of 5e-8, and what is larger by far is none.
+_SMALLEST_SCALE = 1e-12
 _WEIGHTS = ("int8", "uint8", "int32")
 
 
@@ -57,8 +59,8 @@ def dequantize_linear(node: Node, net: Lowering) -> None:
 
 
 def is_runnable(quantization: Quantization) -> bool:
-    """Whether kernels take a quantization: positive finite scales."""
-    return all(0 < scale < np.inf for scale in quantization.scales)
+    """Whether kernels take a quantization: scales are positive, finite, and so that an int32 counts their steps."""
+    return all(_SMALLEST_SCALE < scale < np.inf for scale in quantization.scales)
 
 
 def _dequantize_constant(node: Node, net: Lowering) -> None:
