@@ -105,6 +105,7 @@ OPERATORS: dict[str, Operator] = {
     "DeformConv": Operator(
         writer="deformable:deform_conv", becomes="GATHER, MUL, SUM, CONV_2D", note="other than two spatial axes"
     ),
+    "DFT": Operator(writer="signals:dft", becomes="FULLY_CONNECTED", note="a length or axis that is computed"),
     "DepthToSpace": Operator(writer="rearrangement:depth_to_space", becomes="DEPTH_TO_SPACE", is_integer=True),
     "DequantizeLinear": Operator(
         writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
@@ -235,6 +236,7 @@ OPERATORS: dict[str, Operator] = {
         writer="sampling:roi_align", becomes="GATHER, MUL, SUM, MEAN or REDUCE_MAX", note="`sampling_ratio` of 0"
     ),
     "Round": Operator(writer="unary:unary", becomes="ADD, SUB"),
+    "STFT": Operator(writer="signals:stft", becomes="CONV_2D", note="a step or length that is computed"),
     "Scatter": Operator(writer="scattering:scatter_elements", becomes="GATHER, SCATTER_ND, SELECT_V2", is_integer=True),
     "ScatterElements": Operator(
         writer="scattering:scatter_elements",

@@ -80,7 +80,7 @@ def _layer(node: Node, net: Lowering, *, gates: int, cell: Callable[[Node, Lower
     for place, is_reverse in enumerate(directions[node.attribute("direction", "forward")]):
         weights = _weights(node, net, place, gates)
         made = cell(node, net, weights, place)
-        found.append(_direction(node, net, sequence, made, weights, place, is_reverse=is_reverse))
+        found.append(_direction(node, net, sequence, made, inputs=weights, place=place, is_reverse=is_reverse))
     _bind(node, net, found)
 
 
@@ -93,18 +93,11 @@ class _Direction:
 
 
 def _direction(
-    node: Node,
-    net: Lowering,
-    sequence: _Sequence,
-    cell: Cell,
-    weights: Weights,
-    place: int,
-    *,
-    is_reverse: bool,
+    node: Node, net: Lowering, sequence: _Sequence, cell: Cell, *, inputs: Weights, place: int, is_reverse: bool
 ) -> _Direction:
     values = _reversed(net, sequence) if is_reverse and sequence.lengths is not None else sequence.values
     rows = net.reshape(values, (sequence.steps * sequence.batch, values.shape[2]))
-    projected = product(net, rows, weights.inputs, weights.input_bias)
+    projected = product(net, rows, inputs.inputs, inputs.input_bias)
     projected = net.reshape(projected, (sequence.steps, sequence.batch, projected.shape[1]))
     parts = _unpacked(net, projected)
     is_backward = is_reverse and sequence.lengths is None
@@ -122,8 +115,7 @@ def _direction(
     elif is_reverse:
         stacked = _packed(net, outputs)
         outputs = _unpacked(net, _reversed(net, _Sequence(values=stacked, lengths=sequence.lengths)))
-    assert all(state is not None for state in states)
-    return _Direction(outputs=outputs, states=tuple(state for state in states if state is not None))
+    return _Direction(outputs=outputs, states=fresh)
 
 
 def _masked(
