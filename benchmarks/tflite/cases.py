@@ -17,7 +17,7 @@ from edgeopt.errors import EdgeoptError, InputError, Unsupported
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
 _WRITTEN_OUT = "_expanded"  # in the name of a case that has the body of a function in place of the operator
 COMMON_TYPES = frozenset({"BOOL", "FLOAT", "FLOAT16", "INT32", "INT64", "INT8", "UINT8"})
-# case -> absolute tolerance where its expected values are no better: NumPy's float32 transform of a real ramp has 1.9e-7
+# case -> absolute tolerance where its expected values are no better: NumPy's float32 transform of a ramp gives 1.9e-7
 # where the exact result, and ours, is 0
 NOISY = {"test_dft_inverse": 2e-7, "test_dft_inverse_opset19": 2e-7}
 # operator -> positions of inputs that carry shapes, axes, pads, counts, bounds of loops or scales of quantization
