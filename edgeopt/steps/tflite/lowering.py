@@ -88,6 +88,7 @@ class Lowering:
         self.overtaken: set[str] = set()
         self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}  # next number to try per name: recurrent layers have thousands of one name
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._sources: dict[Tensor, Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -352,9 +353,10 @@ class Lowering:
 
     def unique(self, name: str) -> str:
         """`name`, or it with a number, so that no two tensors share one."""
-        candidate, number = name, 1
+        candidate, number = name, self._numbers.get(name, 1)
         while candidate in self._names:
             candidate, number = f"{name}_{number}", number + 1
+        self._numbers[name] = number
         self._names.add(candidate)
         return candidate
 
