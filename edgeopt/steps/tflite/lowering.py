@@ -504,6 +504,10 @@ class Lowering:
             return tensor
         if tensor.data is not None and dtype not in STORED_AS:
             return self.new_constant(tensor.data.astype(dtype), name=tensor.name)
+        return self.cast_in_graph(tensor, dtype)
+
+    def cast_in_graph(self, tensor: Tensor, dtype: str) -> Tensor:
+        """`tensor` as numbers of another type, by an operation even where it is constant."""
         result = Tensor(name=self.unique(f"{tensor.name}/{dtype}"), shape=tensor.shape, dtype=dtype)
         codes = {"inDataType": tensor.dtype, "outDataType": dtype}
         self.add_operation("CAST", (tensor,), (result,), options=Options(table="CastOptions", values=codes))
