@@ -9,7 +9,7 @@ LITERT_TORCH := benchmarks/peers/.venvs/litert-torch
 .PHONY: help demo test test-all test-torch lint format benchmarks simulations bench-store peers peers-nncf peers-convert peers-onnx2tf peers-litert-torch scoreboard clean docs
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: .venv/base  ## run the main job on the model that ships: quantize, measure, compare, judge
 	$(BIN)/edgeopt demo

@@ -304,7 +304,9 @@ def _require_output(path: Path, source: Artifact, *, force: bool) -> None:
     if path.resolve() == source.path.resolve():
         raise InputError(f"output `{path}` is the model itself", hint="choose another name with -o")
     if path.suffix.lower() != ".onnx":
-        raise InputError(f"output `{path}` does not end in `.onnx`", hint="quantized models are written as .onnx")
+        behind = "; then `edgeopt convert` makes TFLite of it" if path.suffix.lower() == ".tflite" else ""
+        told = f"quantized models are written as .onnx{behind}"
+        raise InputError(f"output `{path}` does not end in `.onnx`", hint=told)
     require_writable(path, force=force)
 
 

@@ -11,8 +11,8 @@ import pytest
 import edgeopt
 from edgeopt.cli.main import COMMANDS, cli
 
-_TARGET = re.compile(r"^([a-z][a-z-]*):(?!=)(.*)$", re.MULTILINE)
-_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_TARGET = re.compile(r"^([a-z][a-z0-9-]*):(?!=)(.*)$", re.MULTILINE)
+_MAKE = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 
 
 @pytest.fixture(scope="module")

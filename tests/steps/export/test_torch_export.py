@@ -91,7 +91,12 @@ def test_the_file_gives_what_the_module_does(written: Written) -> None:
     np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["resnet8", "ds_cnn", "autoencoder", "mobilenet_v1"])
+SLOW = ("mobilenet_v1", "mobilenet_v2", "resnet18", "cifar_resnet", "vit", "bert")
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet8", "ds_cnn", "autoencoder", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_the_architectures_export(model_source: Callable[[str], str], name: str) -> None:
     report = export_torch(model_source(name), Path("net.onnx"))
 
