@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: `docs/cli.md` and `docs/configuration.md`.
+"""Writes the pages that are made from the code: `docs/cli.md`, `docs/configuration.md` and `docs/operators.md`.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing and exits 1 when one is stale.
 """
@@ -22,6 +22,9 @@ from edgeopt.cli.main import COMMANDS, cli
 from edgeopt.core.config import Config
 from edgeopt.judge.rules import RULE_METRICS, SLICED
 from edgeopt.steps import STEPS
+from edgeopt.steps.tflite.beyond import BEYOND
+from edgeopt.steps.tflite.control import MOST_NODES
+from edgeopt.steps.tflite.operators import OPERATORS
 
 FOLDER = Path(__file__).resolve().parent
 WIDTH = 100  # columns; a terminal's own width would make the page differ from machine to machine
@@ -156,7 +159,43 @@ def configuration_page() -> str:
     return text
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "configuration.md": configuration_page}
+def operators_page() -> str:
+    """What each operator of ONNX becomes in TFLite, and what is out of reach."""
+    rows = [
+        (f"`{name}`", operator.becomes, "yes" if operator.is_integer else "no", operator.note)
+        for name, operator in sorted(OPERATORS.items(), key=lambda item: item[0].lower())
+    ]
+    beyond = [
+        (", ".join(f"`{name}`" for name in each.operators), each.reason, each.rewrite)
+        for each in sorted(BEYOND, key=lambda each: each.operators)
+    ]
+    parts = [
+        NOTE,
+        "# Operators in TFLite",
+        "`edgeopt convert MODEL --to tflite` writes these operators of the standard domain. *Int8* operators compute, "
+        "or move, int8 integers between quantized tensors; the others compute in float32 there. Files hold "
+        "TFLite's own operators only, no custom ones. What becomes of every test case of the `onnx` package is in "
+        "[the scoreboard](results/tflite-scoreboard.md).",
+        _table(("operator", "becomes", "int8", "not converted"), rows),
+        "## Written out",
+        "An operator that the table lacks, and that the ONNX standard defines by others (`Attention`, "
+        "`RotaryEmbedding`, `SoftmaxCrossEntropyLoss` and more), becomes those; functions of a model's own do, too. "
+        "What follows from constants is computed in the conversion.",
+        "An `If` with a known condition becomes the branch that is taken, another one both branches and a choice of "
+        "their results. A `Loop` with a constant number of rounds, and a `Scan`, become their bodies one after the "
+        f"other, up to {MOST_NODES:,} operators.",
+        "## Out of reach",
+        "These are refused, with exit code 6, the node, the reason and what to write instead.",
+        _table(("operators", "why: it", "instead"), beyond),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "configuration.md": configuration_page,
+    "operators.md": operators_page,
+}
 
 
 def _context(command: click.Command, parent: click.Context | None, name: str) -> click.Context:

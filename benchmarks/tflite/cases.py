@@ -17,6 +17,9 @@ from edgeopt.errors import EdgeoptError, InputError, Unsupported
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
 _WRITTEN_OUT = "_expanded"  # in the name of a case that has the body of a function in place of the operator
 COMMON_TYPES = frozenset({"BOOL", "FLOAT", "FLOAT16", "INT32", "INT64", "INT8", "UINT8"})
+# case -> absolute tolerance where its expected values are no better: NumPy's float32 transform of a ramp gives 1.9e-7
+# where the exact result, and ours, is 0
+NOISY = {"test_dft_inverse": 2e-7, "test_dft_inverse_opset19": 2e-7}
 # operator -> positions of inputs that carry shapes, axes, pads, counts, bounds of loops or scales of quantization
 BOUND: dict[str, tuple[int, ...]] = {
     "AffineGrid": (1,),
@@ -174,42 +177,34 @@ def bound_model(model: Any, feeds: dict[str, Any], short: Any = None) -> Any:
 
 def tried(case: Any, cases: dict[str, Any]) -> Outcome:
     """What becomes of one of `cases`: converted, run with XNNPACK and with the reference kernels, compared."""
-    import onnx
-
     model, data_sets = _content(case)
     operator, short = operator_of(case, cases), short_of(case, cases).model
-
-    def told(status: str, detail: str = "") -> Outcome:
-        return Outcome(case=case.name, operator=operator, status=status, detail=detail[:300])
-
+    outcome = ("equal", "") if data_sets else ("unreadable", "the case has no data")
     for inputs, expected in data_sets:
-        constants = {tensor.name for tensor in model.graph.initializer}
-        names = [value.name for value in model.graph.input if value.name not in constants]
-        feeds = dict(zip(names, inputs, strict=False))
-        if not all(isinstance(value, np.ndarray | np.generic) for value in (*inputs, *expected)):
-            return told("refused", "its inputs or outputs are sequences, maps or absent: TFLite has tensors only")
-        try:
-            content = converted(bound_model(model, feeds, short))
-        except Unsupported as error:
-            return told("refused", error.message.partition("cannot become TFLite: ")[2] or error.message)
-        except InputError as error:
-            return told("unreadable", error.message)
-        except EdgeoptError as error:
-            return told("wrong", f"{type(error).__name__}: {error.message}")
-        for is_reference in (False, True):
-            fault = _fault(
-                content,
-                feeds,
-                dict(zip([v.name for v in model.graph.output], expected, strict=True)),
-                case,
-                is_reference,
-            )
-            if fault:
-                return told(*fault)
-    if not data_sets:
-        return told("unreadable", "the case has no data")
-    del onnx
-    return told("equal")
+        outcome = _outcome_on(case, bound_by=short or model, model=model, inputs=inputs, expected=expected)
+        if outcome[0] != "equal":
+            break
+    return Outcome(case=case.name, operator=operator, status=outcome[0], detail=outcome[1][:300])
+
+
+def _outcome_on(case: Any, *, bound_by: Any, model: Any, inputs: list[Any], expected: list[Any]) -> tuple[str, str]:
+    """(status, detail) of a case on one of its data sets."""
+    if not all(isinstance(value, np.ndarray | np.generic) for value in (*inputs, *expected)):
+        return "refused", "its inputs or outputs are sequences, maps or absent: TFLite has tensors only"
+    constants = {tensor.name for tensor in model.graph.initializer}
+    names = [value.name for value in model.graph.input if value.name not in constants]
+    feeds = dict(zip(names, inputs, strict=False))
+    try:
+        content = converted(bound_model(model, feeds, bound_by))
+    except Unsupported as error:
+        return "refused", error.message.partition("cannot become TFLite: ")[2] or error.message
+    except InputError as error:
+        return "unreadable", error.message
+    except EdgeoptError as error:
+        return "wrong", f"{type(error).__name__}: {error.message}"
+    wanted = dict(zip([value.name for value in model.graph.output], expected, strict=True))
+    faults = (_fault(content, feeds, wanted, case, is_reference) for is_reference in (False, True))
+    return next((fault for fault in faults if fault), ("equal", ""))
 
 
 def converted(model: Any) -> bytes:
@@ -301,7 +296,7 @@ def _fault(
         if got.dtype != value.dtype or got.shape != value.shape:
             return "wrong", f"`{name}` is {got.dtype} {got.shape}, not {value.dtype} {value.shape}{told}"
         try:
-            np.testing.assert_allclose(got, value, rtol=case.rtol, atol=case.atol)
+            np.testing.assert_allclose(got, value, rtol=case.rtol, atol=NOISY.get(case.name, case.atol))
         except AssertionError as error:
             lines = [
                 line.strip() for line in str(error).splitlines() if "difference" in line or "mismatch" in line.lower()

@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="operators, or parts of names of cases, with commas")
     parser.add_argument("--show", default="wrong,not loadable,crashed", help="statuses whose cases are listed")
     parser.add_argument("--json", type=Path, help="file to write all outcomes to")
+    parser.add_argument("--every", type=int, default=1, help="only every Nth of the cases that are left")
     parser.add_argument("--jobs", type=int, default=1, help="children at a time")
     parser.add_argument("--write", action="store_true", help="write the stored scoreboard and its page")
     parser.add_argument("--worker", action="store_true")
@@ -75,6 +76,7 @@ def main() -> None:
         for name, case in cases.items()
         if not parts or operator_of(case, cases) in parts or any(p in name for p in parts if "_" in p)
     ]
+    names = names[:: arguments.every]
     found = outcomes_by_several(names, kinds, arguments.jobs)
     shown = arguments.show.split(",")
     for outcome in found:

@@ -12,6 +12,7 @@ import pytest
 
 import edgeopt.core.config
 from edgeopt.cli.main import COMMANDS
+from edgeopt.steps.tflite.operators import OPERATORS
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_no_page_is_stale(root: Path) -> None:
 def test_check_names_a_stale_page_and_exits_1(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
-    for name in ("generate.py", "configuration.md.in", "configuration.md"):
+    for name in ("generate.py", "configuration.md.in", "configuration.md", "operators.md"):
         (folder / name).write_bytes((root / "docs" / name).read_bytes())
     (folder / "cli.md").write_text("old\n")
 
@@ -41,6 +42,12 @@ def test_check_names_a_stale_page_and_exits_1(root: Path, tmp_path: Path) -> Non
 
     assert (result.returncode, result.stderr) == (1, "docs/cli.md is stale: run `make docs`\n")
     assert (folder / "cli.md").read_text() == "old\n"
+
+
+def test_every_operator_that_is_written_is_in_the_page(root: Path) -> None:
+    page = (root / "docs" / "operators.md").read_text(encoding="utf-8")
+
+    assert all(f"| `{name}` | " in page for name in OPERATORS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -31,6 +31,17 @@ BEYOND: tuple[Beyond, ...] = (
         rewrite="the operators of that graph on each tensor",
     ),
     Beyond(
+        operators=("If",),
+        reason="chooses while the model runs between branches of different shapes, or whose operators may fail",
+        rewrite="Where on results of one shape, or a model per branch",
+    ),
+    Beyond(
+        operators=("Loop", "Scan"),
+        reason="has a number of rounds that is not known before the model runs, ends by what it computes, or becomes "
+        "too many operators",
+        rewrite="a constant number of rounds, or one round per model, with its state as an input and an output",
+    ),
+    Beyond(
         operators=("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),
         reason="works on text, for which TFLite has no such kernel",
         rewrite="prepare the text before the model, and give it numbers",

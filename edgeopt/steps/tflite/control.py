@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeopt.graph.subgraphs import subgraphs
+from edgeopt.steps.tflite.bodies import fixed_shapes, given_names, with_names
 
 if TYPE_CHECKING:
     import onnx
@@ -57,7 +58,7 @@ class _Writer:
         self.constants: dict[str, onnx.TensorProto] = {}
         self._opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
         self._known = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._shapes = _shapes(model.graph)
+        self._shapes = fixed_shapes(model.graph)
 
     def written(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Nodes that do what `node` does; itself where its course is not known."""
@@ -103,7 +104,7 @@ class _Writer:
         for step in range(rounds):
             given = [self._constant(f"{_prefix(node)}round/{step}", np.array(step, np.int64)), going, *carried]
             results = [f"{_prefix(node)}{step}/{place}" for place in range(len(body.output))]
-            yield from self._body(body, f"{_prefix(node)}{step}/", _given(body, given), results)
+            yield from self._body(body, f"{_prefix(node)}{step}/", given_names(body, given), results)
             carried = results[1 : 1 + kept]
             for part, name in zip(parts, results[1 + kept :], strict=True):
                 part.append(name)
@@ -183,7 +184,7 @@ class _Writer:
                 given.append(f"{prefix}{step}/{name}")
                 yield self._node("Gather", [name, place], [given[-1]], node, axis=axis)
             results = [f"{prefix}{step}/{position}" for position in range(len(body.output))]
-            yield from self._body(body, f"{prefix}{step}/", _given(body, given), results)
+            yield from self._body(body, f"{prefix}{step}/", given_names(body, given), results)
             carried = results[:kept]
             for part, name in zip(parts, results[kept:], strict=True):
                 part.append(name)
@@ -211,7 +212,7 @@ class _Writer:
                 names[value.name] = output
             else:
                 direct.append((names.get(value.name, value.name), output))
-        yield from (_with_names(node, names, prefix) for node in graph.node)
+        yield from (with_names(node, names, prefix) for node in graph.node)
         for name, output in direct:
             yield self._node("Identity", [name], [output], None)
 
@@ -296,10 +297,6 @@ def _prefix(node: onnx.NodeProto) -> str:
     return f"{node.name or next(name for name in node.output if name)}/"
 
 
-def _given(body: onnx.GraphProto, names: list[str]) -> dict[str, str]:
-    return {value.name: name for value, name in zip(body.input, names, strict=True)}
-
-
 def _numbers(attributes: dict[str, onnx.AttributeProto], name: str, count: int) -> list[int]:
     return list(attributes[name].ints) if name in attributes else [0] * count
 
@@ -307,40 +304,3 @@ def _numbers(attributes: dict[str, onnx.AttributeProto], name: str, count: int) 
 def _may_fail(graphs: Any) -> bool:
     """Whether graphs hold operators that may stop a run, or further graphs."""
     return any(node.op_type in _MAY_FAIL or any(subgraphs(node)) for graph in graphs for node in graph.node)
-
-
-def _with_names(node: onnx.NodeProto, names: dict[str, str], prefix: str) -> onnx.NodeProto:
-    """A copy of a node whose values are called otherwise, those that its graphs take from outside too."""
-    import onnx
-
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
-    copy.name = f"{prefix}{node.name or node.op_type}"
-    copy.input[:] = [names.get(name, name) for name in node.input]
-    copy.output[:] = [names.get(name, name) for name in node.output]
-    for graph in subgraphs(copy):
-        _rename_outer(graph, names)
-    return copy
-
-
-def _rename_outer(graph: onnx.GraphProto, names: dict[str, str]) -> None:
-    """Rename, in place, what a graph takes from outside."""
-    own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
-    own |= {name for node in graph.node for name in node.output}
-    outer = {old: new for old, new in names.items() if old not in own}
-    for node in graph.node:
-        node.input[:] = [outer.get(name, name) for name in node.input]
-        for inner in subgraphs(node):
-            _rename_outer(inner, outer)
-    for value in graph.output:
-        value.name = outer.get(value.name, value.name)
-
-
-def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shape per value that has a fixed one."""
-    found = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(axis.HasField("dim_value") for axis in tensor.shape.dim):
-            found[value.name] = tuple(axis.dim_value for axis in tensor.shape.dim)
-    return found

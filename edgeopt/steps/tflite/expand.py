@@ -86,7 +86,7 @@ def _inlined(model: onnx.ModelProto, names: list[tuple[str, str]]) -> onnx.Model
                 inlined = _inlined_as_own(model, name)
             except (RuntimeError, ValueError):  # a type that inference cannot tell: the operator is refused by its name
                 continue
-        _name_nodes(model.graph, inlined.graph)
+        _name_nodes(model.graph, inlined.graph, name)
         model = _with_types(inlined)
     return model
 
@@ -133,22 +133,18 @@ def _inlined_as_own(model: onnx.ModelProto, name: tuple[str, str]) -> onnx.Model
     return onnx.inliner.inline_local_functions(result, convert_version=False)
 
 
-def _name_nodes(before: onnx.GraphProto, after: onnx.GraphProto) -> None:
-    """Call, in place, nodes of a body after the node that it stands for, which people know."""
-    kept = {tuple(node.output) for node in before.node}
-    callers = iter(
-        [node for node in before.node if tuple(node.output) not in {tuple(new.output) for new in after.node}]
-    )
-    made: set[str] = set()
-    caller: onnx.NodeProto | None = None
+def _name_nodes(before: onnx.GraphProto, after: onnx.GraphProto, name: tuple[str, str]) -> None:
+    """Call, in place, nodes of the bodies of `name` after the nodes that they stand for, which people know."""
+    kept = {tuple(node.output) for node in before.node if (node.domain, node.op_type) != name}
+    callers = iter([node for node in before.node if (node.domain, node.op_type) == name])
+    caller, made = next(callers), set[str]()
     for node in after.node:
         if tuple(node.output) in kept:
             continue
-        if caller is None or made.issuperset(each for each in caller.output if each):
+        if made.issuperset(each for each in caller.output if each):
             caller, made = next(callers, caller), set()
         made.update(node.output)
-        if caller is not None:
-            node.name = f"{caller.name or caller.op_type}/{node.op_type}"
+        node.name = f"{caller.name or caller.op_type}/{node.name or node.op_type}"
 
 
 def _with_types(model: onnx.ModelProto) -> onnx.ModelProto:

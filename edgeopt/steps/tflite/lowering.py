@@ -88,6 +88,7 @@ class Lowering:
         self.overtaken: set[str] = set()
         self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}  # next number to try per name: recurrent layers have thousands of one name
         self._laid: dict[tuple[Tensor, Axes], Tensor] = {}
         self._sources: dict[Tensor, Tensor] = {}
         self._real: dict[Tensor, Tensor] = {}
@@ -359,9 +360,10 @@ class Lowering:
 
     def unique(self, name: str) -> str:
         """`name`, or it with a number, so that no two tensors share one."""
-        candidate, number = name, 1
+        candidate, number = name, self._numbers.get(name, 1)
         while candidate in self._names:
             candidate, number = f"{name}_{number}", number + 1
+        self._numbers[name] = number
         self._names.add(candidate)
         return candidate
 
@@ -509,6 +511,10 @@ class Lowering:
             return tensor
         if tensor.data is not None and dtype not in STORED_AS:
             return self.new_constant(tensor.data.astype(dtype), name=tensor.name)
+        return self.cast_in_graph(tensor, dtype)
+
+    def cast_in_graph(self, tensor: Tensor, dtype: str) -> Tensor:
+        """`tensor` as numbers of another type, by an operation even where it is constant."""
         result = Tensor(name=self.unique(f"{tensor.name}/{dtype}"), shape=tensor.shape, dtype=dtype)
         codes = {"inDataType": tensor.dtype, "outDataType": dtype}
         self.add_operation("CAST", (tensor,), (result,), options=Options(table="CastOptions", values=codes))

@@ -10,7 +10,7 @@ import pytest
 
 from edgeopt.errors import Unsupported
 from edgeopt.steps.tflite.flatbuffer import model_bytes
-from tests.steps.tflite.running import XNNPACK, assert_same, lowered_model, run_onnx
+from tests.steps.tflite.running import XNNPACK, assert_same, kinds_of, lowered_model, run_onnx
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 STEPS, BATCH, INPUT, HIDDEN = 5, 3, 4, 6
@@ -98,7 +98,7 @@ def test_a_bound_clips_what_goes_into_activations(kind: str) -> None:
 )
 def test_other_activations_are_computed(kind: str, name: str) -> None:
     count = {"RNN": 1, "GRU": 2, "LSTM": 3}[kind]
-    numbers = {"activation_alpha": [0.9] * count, "activation_beta": [0.2] * count}
+    numbers = {"activation_alpha": [0.5] * count, "activation_beta": [0.2] * count}
     check(layer(kind, activations=[name] * count, **numbers), tolerance=1e-5)
 
 
@@ -143,6 +143,17 @@ def test_a_second_run_starts_afresh(kind: str) -> None:
         given, wanted = runner(**feeds), run_onnx(model, feeds)
         for name, value in wanted.items():
             np.testing.assert_allclose(given[name], value, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_weights_that_are_too_many_to_copy_are_shared_by_all_steps(
+    monkeypatch: pytest.MonkeyPatch, kind: str, has_bias: bool
+) -> None:
+    monkeypatch.setattr("edgeopt.steps.tflite.families.recurrent._MOST_PACKED", 0)
+    model = layer(kind, has_bias=has_bias, has_state=True, direction="bidirectional")
+    assert "CAST" in kinds_of(lowered_model(model))
+    check(model)
 
 
 def test_a_long_sequence_is_refused_with_a_way_out() -> None:
