@@ -311,6 +311,11 @@ class TestTorch:
         assert "torch" in proof["told"]
         assert "LiteRT" in proof["told"]
 
+    def test_the_shape_that_is_given_is_that_of_the_tflite_model(self, code: Path, tmp_path: Path) -> None:
+        convert(f"{code}:build", output=tmp_path / "net.tflite", inputs=["input=3x3x8x8"])
+
+        assert read_tflite(tmp_path / "net.tflite").interface.inputs[0].shape == (3, 3, 8, 8)
+
     def test_a_program_for_another_tool_is_what_it_converts(self, code: Path, tmp_path: Path) -> None:
         import torch
 
