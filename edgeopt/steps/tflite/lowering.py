@@ -37,6 +37,12 @@ _BOUNDS: Mapping[tuple[float | None, float | None], str] = {
     (0.0, 6.0): "RELU6",
     (-1.0, 1.0): "RELU_N1_TO_1",
 }
+# Operators that TFLite has in int8 with no scale to be chosen: they keep that of their input, or have one of their own.
+_KEEPING_INTEGERS = frozenset(
+    ("Clip", "Dropout", "Flatten", "Identity", "LogSoftmax", "MaxPool", "Relu", "Reshape", "Sigmoid", "Slice")
+) | {"Softmax", "Split", "Squeeze", "Tanh", "Transpose", "Unsqueeze"}
+
+_INT8 = np.iinfo(np.int8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +370,10 @@ class Lowering:
         """
         found = Ending()
         passed, reader = self._behind_reshapes(name)
+        if quantized and activations and reader is not None and (limits := self._limits(reader)) is not None:
+            clamped = self.wanted(reader.output(0))
+            if clamped is not None and _clamps(clamped, limits):  # the range of the integers does what the node says
+                return Ending(quantization=clamped, absorbed=(reader,), passed=passed)
         bounds = self._activation(reader) if reader is not None and activations else ""
         if reader is not None and bounds:
             found, name = Ending(activation=bounds, absorbed=(reader,), passed=passed), reader.output(0)
@@ -406,14 +416,30 @@ class Lowering:
     def wanted(self, name: str) -> Quantization | None:
         """What all readers of the value called `name` quantize it with, alike; else what a calibration noted of it.
 
-        None where a reader takes it as it is and nothing is noted.
+        None where a reader takes it as it is, and nothing is noted or real numbers are wanted further on.
         """
         readers = self.source.readers.get(name, ())
         found = {self._quantization_of(reader) if reader.input(0) == name else None for reader in readers}
         if len(found) == 1 and None not in found and name not in self.source.outputs:
             return found.pop()
         noted = self.source.ranges.get(name)
-        return None if noted is None else spanning(*noted)
+        return spanning(*noted) if noted is not None and self._ends_in_integers(name) else None
+
+    def _ends_in_integers(self, name: str) -> bool:
+        """Whether all that becomes of a value up to outputs of the model can be done in int8.
+
+        Elsewhere real numbers are wanted at once, and a rounding between would be for nothing: a vision transformer
+        whose products all rounded theirs lost 3.6 dB, and ran at half the speed.
+        """
+        readers = self.source.readers.get(name, ())
+        if not readers:
+            return name in self.source.outputs
+        return all(
+            reader.operator in _KEEPING_INTEGERS
+            and reader.input(0) == name
+            and self._ends_in_integers(reader.output(0))
+            for reader in readers
+        )
 
     def _quantization_of(self, node: Node) -> Quantization | None:
         if node.operator != "QuantizeLinear" or self.dtype(node.output(0)) not in ("int8", "uint8"):
@@ -422,15 +448,24 @@ class Lowering:
         return found if found is not None and found.is_per_tensor else None
 
     def _activation(self, node: Node) -> str:
+        limits = self._limits(node)
+        return "" if limits is None else _BOUNDS.get(limits, "")
+
+    def _limits(self, node: Node) -> tuple[float | None, float | None] | None:
+        """(lowest, highest) that a Relu or Clip lets through, None for no bound; None for what is neither."""
         if node.operator == "Relu":
-            return "RELU"
+            return 0.0, None
         if node.operator != "Clip":
-            return ""
+            return None
         bounds = [self.constant(node.input(place)) if node.input(place) else None for place in (1, 2)]
         if any(node.input(place) and bounds[place - 1] is None for place in (1, 2)):
-            return ""
-        lowest, highest = (None if each is None or not np.isfinite(each).all() else float(each) for each in bounds)
-        return _BOUNDS.get((lowest, highest), "")
+            return None
+        given = [
+            node.attribute(name) if bound is None else float(bound.reshape(-1)[0])  # attributes are those of opset 6
+            for name, bound in zip(("min", "max"), bounds, strict=True)
+        ]
+        lowest, highest = (None if each is None or not np.isfinite(each) else float(each) for each in given)
+        return lowest, highest
 
     # inside
 
@@ -618,6 +653,14 @@ def quantization_of(net: Lowering, node: Node) -> Quantization | None:
         zero_points=tuple(int(each) for each in points),
         axis=axis,
     )
+
+
+def _clamps(quantization: Quantization, limits: tuple[float | None, float | None]) -> bool:
+    """Whether integers end within half a step of both limits, so that a value beyond ends as its limit does."""
+    step, point = quantization.scale, quantization.zero_point
+    lowest, highest = limits
+    ends_low = lowest is None or (_INT8.min - point) * step >= lowest - step / 2
+    return ends_low and (highest is None or (_INT8.max - point) * step <= highest + step / 2)
 
 
 def spanning(low: float, high: float) -> Quantization:

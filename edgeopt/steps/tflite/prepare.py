@@ -9,6 +9,7 @@ from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
+from edgeopt.steps.tflite.dynamic import with_dynamic_products
 from edgeopt.steps.tflite.expand import expanded
 from edgeopt.steps.tflite.qoperators import without_qoperators
 
@@ -98,4 +99,4 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
         model = folded(model, where=where, keeps_quantization=True)
     merge_padding(model.graph)
     result = simplified(model, where=where)
-    return expanded(result.model), result.warnings
+    return expanded(with_dynamic_products(result.model)), result.warnings

@@ -1,7 +1,7 @@
 """Operators that take integers with their scales (QLinearConv and its kin), written as pairs around float ones.
 
-Layout of inputs: https://onnx.ai/onnx/operators for the standard's own, onnxruntime/docs/ContribOperators.md for those of
-`com.microsoft`.
+Layout of inputs: https://onnx.ai/onnx/operators for those of the standard, onnxruntime/docs/ContribOperators.md for those
+of `com.microsoft`.
 """
 
 from __future__ import annotations

@@ -59,25 +59,31 @@ class Tflite:
             Unsupported: Operators, types or shapes of it have no counterpart in TFLite; each is told with its node.
             ExtraMissing: `ai_edge_litert` is not installed.
         """
+        from edgeopt.steps.tflite.blocks import keep_blocks, without_blocks
         from edgeopt.steps.tflite.flatbuffer import model_bytes
+        from edgeopt.steps.tflite.half_weights import half_weights, holds_half
+        from edgeopt.steps.tflite.integer_boundary import integer_boundary
         from edgeopt.steps.tflite.lower import lowered
         from edgeopt.steps.tflite.prepare import ready_to_lower, with_fixed_shapes
 
         where = str(source)
         model = load_onnx(source)
         notes = {entry.key: entry.value.encode() for entry in model.metadata_props if entry.key == CALIBRATION_KEY}
+        is_half = holds_half(model)
         with_fixed_shapes(model, self.shapes)
         model, told = upgraded(model, where=where, needed_by="the conversion to TFLite")
+        model, blocks = without_blocks(model)
         ready, warnings = ready_to_lower(model, where=where)
         result = lowered(ready, where=where)
+        as_float = keep_blocks(result.net, blocks)
+        if is_half:
+            half_weights(result.net)
         if self.io == "int8":
-            from edgeopt.steps.tflite.integer_boundary import integer_boundary
-
             integer_boundary(result.net)
         content = model_bytes(result.net, metadata=notes)
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
-        return StepReport(details=_details(result), warnings=(*told, *warnings, *result.warnings))
+        return StepReport(details=_details(result), warnings=(*told, *warnings, *result.warnings, *as_float))
 
 
 def _is_shape(shape: Any) -> bool:

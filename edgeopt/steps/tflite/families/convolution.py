@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.integer import (
+    are_integer_weights,
+    integer_bias,
+    kernel_weights,
+    stored_weights,
+    wants_dynamic,
+)
 from edgeopt.steps.tflite.families.volumes import conv_over_volume
 from edgeopt.steps.tflite.families.windows import Window, padded, window_of
 from edgeopt.steps.tflite.lowering import Ending, Lowering
@@ -46,7 +52,8 @@ def _conv2d(node: Node, net: Lowering, view: View, weights: View, window: Window
     parts = _integer_parts(node, net, view, weights, order)
     if parts is None:
         ending = net.ending(node.output(0), quantized=False)
-        parts = ending, net.tensor(view, NHWC), stored_weights(net, weights, order), _float_bias(node, net, count)
+        filters = net.laid(weights, order) if wants_dynamic(node, weights) else stored_weights(net, weights, order)
+        parts = ending, net.tensor(view, NHWC), filters, _float_bias(node, net, count)
     ending, image, filters, bias = parts
     image, scheme = padded(net, image, window)
     multiplier = count // groups if is_depthwise else 0

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from edgeopt.steps.tflite.lowering import Lowering, constant_value
 from edgeopt.steps.tflite.net import Quantization, Tensor, channels, options
+from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, View
 
+# Attribute of a MatMul or Conv whose activations get a range anew in each inference (dynamic.py).
+DYNAMIC = "edgeopt_dynamic"
 _LARGEST = 127
 _INT32 = np.iinfo(np.int32)
 
@@ -29,6 +32,11 @@ def are_integer_weights(view: View) -> bool:
         and tensor.quantization is not None
         and not any(tensor.quantization.zero_points)
     )
+
+
+def wants_dynamic(node: Node, weights: View) -> bool:
+    """Whether a product is one whose activations are rounded to int8 while the model runs, by a hybrid kernel."""
+    return bool(node.attribute(DYNAMIC, 0)) and are_integer_weights(weights)
 
 
 def kernel_weights(net: Lowering, view: View) -> View:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from edgeopt.steps.tflite.families.arithmetic import is_int8
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
-from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights, stored_weights
+from edgeopt.steps.tflite.families.integer import (
+    are_integer_weights,
+    integer_bias,
+    kernel_weights,
+    stored_weights,
+    wants_dynamic,
+)
 from edgeopt.steps.tflite.families.product import exact_product, product
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
 from edgeopt.steps.tflite.lowering import Ending, Lowering
@@ -19,8 +25,6 @@ from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, View
 
-# Attribute of a MatMul whose weights are integers: its input is rounded to int8 while the model runs (dynamic.py).
-DYNAMIC: Final = "edgeopt_dynamic"
 _REAL: Final = frozenset({"float32"})
 
 
@@ -162,7 +166,9 @@ def _float_filters(layer: _Layer, net: Lowering) -> Tensor:
 
 
 def _is_dynamic(layer: _Layer) -> bool:
-    return bool(layer.nodes[0].attribute(DYNAMIC, 0)) and are_integer_weights(layer.weights)
+    is_rounded = wants_dynamic(layer.nodes[0], layer.weights)
+    is_rounded |= is_int8(layer.rows) and are_integer_weights(layer.weights)  # rounded before, to steps as coarse
+    return layer.alpha == 1.0 and is_rounded
 
 
 def _add(layer: _Layer, net: Lowering, inputs: tuple[Tensor, ...], ending: Ending, order: Axes) -> View:
