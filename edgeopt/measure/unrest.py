@@ -67,7 +67,12 @@ def _dithered(model: onnx.ModelProto) -> tuple[float, ...]:
         if step and node.input[0] not in constants and _is_single_float(graph, node.input[1]):
             noise, moved = (_free(f"{what}_{place}", taken) for what in ("noise", "moved"))
             # The seed is fixed: the same model gives the same figure.
-            options = {"low": -step, "high": step, "seed": float(place), "dtype": onnx.TensorProto.FLOAT}
+            options: dict[str, Any] = {
+                "low": -step,
+                "high": step,
+                "seed": float(place),
+                "dtype": onnx.TensorProto.FLOAT,
+            }
             rewritten.node.append(onnx.helper.make_node("RandomUniformLike", [node.input[0]], [noise], **options))
             rewritten.node.append(onnx.helper.make_node("Add", [node.input[0], noise], [moved]))
             node.input[0] = moved

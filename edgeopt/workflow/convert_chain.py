@@ -132,7 +132,7 @@ class Chain:
         step = Convert(
             layout=wishes.layout or "nchw",
             io=wishes.io or "float32",
-            inputs=wishes.inputs if is_file else (),
+            inputs=wishes.inputs if is_file else self._fixed_inputs(source),
             via="onnx2tf" if wishes.via else "",
             via_python=wishes.via_python,
             via_timeout=wishes.via_timeout,
@@ -157,6 +157,16 @@ class Chain:
         self.warnings += applied.warnings
         self._add(applied.report, made)
         return made
+
+    def _fixed_inputs(self, exported: Path) -> tuple[str, ...]:
+        """Of the shapes that the user gives for a torch module, those of its ONNX file that have no free axis."""
+        names = {spec.name for spec in model_artifact(exported).inputs}
+        return tuple(
+            text
+            for text in self.wishes.inputs
+            for name, axes in axes_of([text]).items()
+            if name in names and all(isinstance(axis, int) for axis in axes)
+        )
 
     def _by_program_tool(self, reference: Path, made: Path, data: Dataset) -> StepReport:
         """`made` by a tool that takes torch's programs, held to the ONNX file `reference` of the same source."""

@@ -17,6 +17,7 @@ from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import EdgeoptError, ExtraMissing, InputError, ToolFailed, Unsupported
 from edgeopt.graph.load import load_onnx, onnx_artifact
 from edgeopt.graph.tflite.read import read_tflite
+from edgeopt.steps.tflite.operators import OPERATORS
 from edgeopt.store.store import Store
 from edgeopt.workflow.convert import convert
 from edgeopt.workflow.record import record_run
@@ -225,14 +226,12 @@ def test_a_dry_run_proves_and_writes_nothing(source: Path) -> None:
     assert [path.name for path in source.parent.iterdir()] == ["model.onnx"]
 
 
-def test_an_operator_without_counterpart_is_named_and_nothing_written(small_models: Any, save_model: SaveModel) -> None:
-    from onnx import helper
+def test_an_operator_without_counterpart_is_named_and_nothing_written(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(OPERATORS, "GlobalAveragePool")
 
-    value = small_models.value
-    nodes = [helper.make_node("Det", ["x"], ["y"], name="determinant")]
-    source = save_model(small_models.model(nodes, [value("x", 2, 4, 4)], [value("y", 2)]))
-
-    with pytest.raises(Unsupported, match=r"`determinant` \(Det\)"):
+    with pytest.raises(Unsupported, match=r"`pool` \(GlobalAveragePool\)"):
         convert(source)
     assert [path.name for path in source.parent.iterdir()] == ["model.onnx"]
 
@@ -311,6 +310,11 @@ class TestTorch:
         assert all(entry["relative"] < 1e-4 for entry in proof["outputs"])
         assert "torch" in proof["told"]
         assert "LiteRT" in proof["told"]
+
+    def test_the_shape_that_is_given_is_that_of_the_tflite_model(self, code: Path, tmp_path: Path) -> None:
+        convert(f"{code}:build", output=tmp_path / "net.tflite", inputs=["input=3x3x8x8"])
+
+        assert read_tflite(tmp_path / "net.tflite").interface.inputs[0].shape == (3, 3, 8, 8)
 
     def test_a_program_for_another_tool_is_what_it_converts(self, code: Path, tmp_path: Path) -> None:
         import torch
