@@ -75,7 +75,7 @@ class Tflite:
         model, told = upgraded(model, where=where, needed_by="the conversion to TFLite")
         model, blocks = without_blocks(in_float32(model) if is_half else model)
         ready, warnings = ready_to_lower(model, where=where)
-        result = lowered(ready, where=where)
+        result = lowered(ready, where=where, channels_last=self.layout == "nhwc")
         as_float = keep_blocks(result.net, blocks)
         if is_half:
             half_weights(result.net)
