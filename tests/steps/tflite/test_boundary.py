@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from edgeopt.core.dataset import no_samples
-from edgeopt.graph.tflite.model import tflite_artifact
+from edgeopt.graph.tflite.read import tflite_artifact
 from edgeopt.steps.tflite.boundary import channels_last_boundary
 from edgeopt.steps.tflite.flatbuffer import model_bytes
 from edgeopt.steps.tflite.lower import lowered
