@@ -102,6 +102,7 @@ OPERATORS: dict[str, Operator] = {
     "Cosh": Operator(writer="unary:unary", becomes="EXP"),
     "CumProd": Operator(writer="accumulation:cumulative_product", becomes="MUL, SLICE, CONCATENATION"),
     "CumSum": Operator(writer="accumulation:cumulative_sum", becomes="CUMSUM"),
+    "DFT": Operator(writer="signals:dft", becomes="FULLY_CONNECTED", note="a length or axis that is computed"),
     "DeformConv": Operator(
         writer="deformable:deform_conv", becomes="GATHER, MUL, SUM, CONV_2D", note="other than two spatial axes"
     ),
@@ -166,6 +167,9 @@ OPERATORS: dict[str, Operator] = {
     "Max": Operator(writer="arithmetic:extreme", becomes="MAXIMUM", is_integer=True),
     "MaxPool": Operator(
         writer="pooling:max_pool", becomes="MAX_POOL_2D, or GATHER and REDUCE_MAX, ARG_MAX for indices", is_integer=True
+    ),
+    "MaxRoiPool": Operator(
+        writer="region_pooling:max_roi_pool", becomes="GATHER, REDUCE_MAX", note="regions that are computed"
     ),
     "MaxUnpool": Operator(writer="unpooling:max_unpool", becomes="SCATTER_ND"),
     "Mean": Operator(writer="arithmetic:variadic", becomes="ADD, MUL"),
@@ -235,6 +239,7 @@ OPERATORS: dict[str, Operator] = {
         writer="sampling:roi_align", becomes="GATHER, MUL, SUM, MEAN or REDUCE_MAX", note="`sampling_ratio` of 0"
     ),
     "Round": Operator(writer="unary:unary", becomes="ADD, SUB"),
+    "STFT": Operator(writer="signals:stft", becomes="CONV_2D", note="a step or length that is computed"),
     "Scatter": Operator(writer="scattering:scatter_elements", becomes="GATHER, SCATTER_ND, SELECT_V2", is_integer=True),
     "ScatterElements": Operator(
         writer="scattering:scatter_elements",
@@ -310,6 +315,9 @@ OPERATORS: dict[str, Operator] = {
     "Tan": Operator(writer="unary:unary", becomes="SIN, COS, DIV"),
     "Tanh": Operator(writer="activation:direct", becomes="TANH", is_integer=True),
     "TensorScatter": Operator(writer="caching:tensor_scatter", becomes="GATHER, SELECT_V2", is_integer=True),
+    "TfIdfVectorizer": Operator(
+        writer="counting:tf_idf_vectorizer", becomes="EQUAL, SUM", note="words; weights in another order than outputs"
+    ),
     "ThresholdedRelu": Operator(writer="activation:formula", becomes="SELECT_V2"),
     "Tile": Operator(writer="joining:tile", becomes="TILE", note="repeats that are computed", is_integer=True),
     "TopK": Operator(writer="ordering:top_k", becomes="TOPK_V2", note="a k that is computed", is_integer=True),
