@@ -181,7 +181,8 @@ def main() -> int:
         about = (
             "What a conversion to TFLite costs and gives: the whole command with its start-up, edgeopt's with its "
             "proof by both sets of kernels, which the others have not. The largest difference is relative to the "
-            "largest magnitude of ONNX Runtime's output, on random inputs. Speed: one thread, by turns in the same processes."
+            "largest magnitude of ONNX Runtime's output, on random inputs. Speed: one thread, by turns in the same "
+            "processes."
         )
         write_result(
             RESULTS / "peers-convert.md",

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import onnx
@@ -37,3 +39,35 @@ def noted_ranges_in(model: onnx.ModelProto) -> dict[str, Bounds]:
     except (IndexError, TypeError, ValueError, AttributeError):
         return {}
     return {name: (low, high) for name, (low, high) in found.items() if low <= high and math.isfinite(high - low)}
+
+
+def with_noted_pairs(model: onnx.ModelProto, noted: Mapping[str, Mapping[str, Any]]) -> onnx.ModelProto:
+    """A copy of `model` that rounds the tensors of `noted` to int8: what a conversion of it to integers computes.
+
+    Args:
+        model: A model.
+        noted: `scale` and `zero_point` per name of a tensor.
+    """
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    made = {name: node for node in copy.graph.node for name in node.output}
+    for name in noted.keys() & made.keys():
+        outputs = made[name].output
+        outputs[list(outputs).index(name)] = f"{name}/exact"
+        scale, point = f"{name}/scale", f"{name}/zero_point"
+        copy.graph.initializer.extend(
+            [
+                onnx.numpy_helper.from_array(np.array(noted[name]["scale"], np.float32), scale),
+                onnx.numpy_helper.from_array(np.array(noted[name]["zero_point"], np.int8), point),
+            ]
+        )
+        place = list(copy.graph.node).index(made[name]) + 1
+        pair = [
+            onnx.helper.make_node("QuantizeLinear", [f"{name}/exact", scale, point], [f"{name}/integers"]),
+            onnx.helper.make_node("DequantizeLinear", [f"{name}/integers", scale, point], [name]),
+        ]
+        for offset, node in enumerate(pair):
+            copy.graph.node.insert(place + offset, node)
+    return copy

@@ -22,6 +22,7 @@ Layout = Literal["nchw", "nhwc"]
 Io = Literal["float32", "int8"]
 Via = Literal["", "onnx2tf"]
 TENSORS = "tensors"  # where the converter's report says how each ONNX tensor lies in the TFLite file
+NOTED = "noted"  # what a TFLite model quantizes and its source does not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,9 @@ class Convert:
         with tempfile.TemporaryDirectory(prefix="edgeopt-") as folder:
             made = Path(folder, "made.tflite")
             report = self._make(source, made)
-            details = {key: value for key, value in report.details.items() if key != TENSORS}
-            proof = proven(source, made, report.details.get(TENSORS), data)
+            details = {key: value for key, value in report.details.items() if key not in (TENSORS, NOTED)}
+            judged = _with_noted_pairs(source, report.details.get(NOTED) or {}, Path(folder))
+            proof = proven(judged, made, report.details.get(TENSORS), data)
             with replacing(output, force=True) as temporary:
                 temporary.write_bytes(made.read_bytes())
             if progress:
@@ -110,6 +112,19 @@ class Convert:
         lengths = fixed_shapes(source, shapes)
         make_via(tool, source, made, python=python, shapes=lengths, timeout_seconds=self.via_timeout)
         return StepReport(details={"via": self.via}, warnings=())
+
+
+def _with_noted_pairs(source: Path, noted: Mapping[str, Mapping[str, Any]], folder: Path) -> Path:
+    """The source, rounded where its conversion is alone in rounding: past the noted range integers saturate."""
+    if not noted:
+        return source
+    from edgeopt.graph.load import load_onnx
+    from edgeopt.graph.noted_ranges import with_noted_pairs
+    from edgeopt.graph.save import save_onnx
+
+    judged = folder / "judged.onnx"
+    save_onnx(with_noted_pairs(load_onnx(source), noted), judged)
+    return judged
 
 
 def axes_of(texts: Sequence[str]) -> dict[str, tuple[int | str, ...]]:

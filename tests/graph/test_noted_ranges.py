@@ -1,7 +1,9 @@
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
-from edgeopt.graph.noted_ranges import KEY, noted_ranges_in, write_noted_ranges
+from edgeopt.graph.noted_ranges import KEY, noted_ranges_in, with_noted_pairs, write_noted_ranges
 
 
 def noted(value: str) -> onnx.ModelProto:
@@ -31,3 +33,18 @@ def test_no_ranges_leave_no_note() -> None:
 )
 def test_what_is_no_range_is_not_there(value: str) -> None:
     assert noted_ranges_in(noted(value)) == {}
+
+
+def test_a_model_with_pairs_rounds_and_saturates_what_is_noted() -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        two (float[5] x) => (float[5] y) { a = Neg(x) y = Neg(a) }"""
+    )
+
+    judged = with_noted_pairs(model, {"y": {"scale": 0.5, "zero_point": 0}, "absent": {"scale": 1.0, "zero_point": 0}})
+
+    (given,) = onnxruntime.InferenceSession(judged.SerializeToString()).run(
+        None, {"x": np.array([0.2, 0.3, -1, 100, -100], np.float32)}
+    )
+    assert given.tolist() == [0, 0.5, -1, 63.5, -64]
+    assert len(model.graph.node) == 2

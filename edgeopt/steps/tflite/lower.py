@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeopt.steps.tflite.beyond import refusal_of
 from edgeopt.steps.tflite.lowering import Lowering
-from edgeopt.steps.tflite.net import Net, Tensor
+from edgeopt.steps.tflite.net import Net, Quantization, Tensor
 from edgeopt.steps.tflite.operators import OPERATORS, Writer
 from edgeopt.steps.tflite.refusal import Refusal, Refused, refused_together
 from edgeopt.steps.tflite.source import Node, Source, ValueType, source_from_model
@@ -26,11 +26,13 @@ class Lowered:
     Attributes:
         net: The TFLite graph.
         views: View per name of a value, but those that a fused activation overtook.
+        noted: What values are quantized with that the source has as real numbers.
         warnings: What the user should know.
     """
 
     net: Net
     views: dict[str, View] = field(default_factory=dict)
+    noted: dict[str, Quantization] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -61,7 +63,7 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    return Lowered(net=net.net, views=views, warnings=tuple(net.warnings))
+    return Lowered(net=net.net, views=views, noted=net.noted, warnings=tuple(net.warnings))
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

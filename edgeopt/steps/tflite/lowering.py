@@ -76,6 +76,7 @@ class Lowering:
         sequences: Elements of each sequence of tensors, which is one only while the net is built.
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
+        noted: What values are quantized with that the source has as real numbers: a calibration noted their ranges.
         warnings: What the user should know, each once.
     """
 
@@ -86,6 +87,7 @@ class Lowering:
         self.views: dict[str, View] = {}
         self.sequences: dict[str, tuple[View, ...]] = {}
         self.overtaken: set[str] = set()
+        self.noted: dict[str, Quantization] = {}
         self.warnings: dict[str, None] = {}
         self._names: set[str] = set()
         self._numbers: dict[str, int] = {}  # next number to try per name: recurrent layers have thousands of one name
@@ -429,7 +431,10 @@ class Lowering:
         if len(found) == 1 and None not in found and name not in self.source.outputs:
             return found.pop()
         noted = self.source.ranges.get(name)
-        return spanning(*noted) if noted is not None and self._ends_in_integers(name) else None
+        if noted is None or not self._ends_in_integers(name):
+            return None
+        self.noted[name] = spanning(*noted)
+        return self.noted[name]
 
     def _ends_in_integers(self, name: str) -> bool:
         """Whether all that becomes of a value up to outputs of the model can be done in int8.

@@ -92,7 +92,7 @@ def _is_shape(shape: Any) -> bool:
 
 
 def _details(result: Lowered) -> dict[str, Any]:
-    """Operators that were written, and where each value of the ONNX graph lies."""
+    """Operators that were written, where each value of the ONNX graph lies, and what is quantized in TFLite alone."""
     alive = set(result.net.tensors())
     return {
         "operators": dict(sorted(Counter(each.kind for each in result.net.operations).items())),
@@ -101,4 +101,5 @@ def _details(result: Lowered) -> dict[str, Any]:
             for name, view in result.views.items()
             if view.tensor in alive and view.tensor.data is None and not view.flattened
         },
+        "noted": {name: {"scale": each.scale, "zero_point": each.zero_point} for name, each in result.noted.items()},
     }

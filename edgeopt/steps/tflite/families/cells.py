@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edgeopt.steps.tflite.families.formula import computed
-from edgeopt.steps.tflite.families.gates import Activation, activations
+from edgeopt.steps.tflite.families.gates import activations
 from edgeopt.steps.tflite.families.pieces import sliced
 from edgeopt.steps.tflite.families.products import product
 from edgeopt.steps.tflite.lowering import Lowering
@@ -167,6 +167,3 @@ def _split(net: Lowering, tensor: Tensor, count: int) -> list[Tensor]:
     axis = net.scalar(1, "int32")
     net.add_operation("SPLIT", (axis, tensor), parts, options=options("SplitOptions", numSplits=count))
     return parts
-
-
-__all__ = ["Activation", "Cell", "States", "Weights", "gru_cell", "lstm_cell", "rnn_cell"]
