@@ -213,7 +213,7 @@ def test_a_quantized_u_net_is_integer_throughout_and_transposed_at_the_boundary_
 
     kinds = kinds_of(result)
     assert float_kinds(result) == []
-    assert _transpositions(kinds) == [1, len(kinds) - 2]  # behind the QUANTIZE, before the DEQUANTIZE
+    assert _transpositions(kinds) == [1, len(kinds) - 2]  # behind the QUANTIZE, and before the DEQUANTIZE: of bytes
     for kernels in (XNNPACK, REFERENCE):
         assert signal_to_noise(wanted, run_tflite(content, {"x": image}, kernels)["y"]) > 30  # dB
 
