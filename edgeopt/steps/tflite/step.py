@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -18,6 +18,7 @@ from edgeopt.steps.protocol import Progress, StepReport
 
 if TYPE_CHECKING:
     from edgeopt.steps.tflite.lower import Lowered
+    from edgeopt.steps.tflite.tidy import Moved
 
 Layout = Literal["nchw", "nhwc"]
 IoType = Literal["float32", "int8"]
@@ -60,11 +61,13 @@ class Tflite:
             ExtraMissing: `ai_edge_litert` is not installed.
         """
         from edgeopt.steps.tflite.blocks import keep_blocks, without_blocks
+        from edgeopt.steps.tflite.boundary import Boundary, channels_last_boundary
         from edgeopt.steps.tflite.flatbuffer import model_bytes
         from edgeopt.steps.tflite.half_weights import half_weights, holds_half
         from edgeopt.steps.tflite.integer_boundary import integer_boundary
         from edgeopt.steps.tflite.lower import lowered
         from edgeopt.steps.tflite.prepare import ready_to_lower, with_fixed_shapes
+        from edgeopt.steps.tflite.tidy import tidied
         from edgeopt.steps.tflite.widen import in_float32
 
         where = str(source)
@@ -76,6 +79,9 @@ class Tflite:
         model, blocks = without_blocks(in_float32(model) if is_half else model)
         ready, warnings = ready_to_lower(model, where=where)
         result = lowered(ready, where=where)
+        moved = tidied(result.net)
+        boundary = channels_last_boundary(result.net) if self.layout == "nhwc" else Boundary()
+        result = _with_moved(_with_moved(result, moved), boundary.moved)
         as_float = keep_blocks(result.net, blocks)
         if is_half:
             half_weights(result.net)
@@ -84,11 +90,21 @@ class Tflite:
         content = model_bytes(result.net, metadata=notes)
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
-        return StepReport(details=_details(result), warnings=(*told, *warnings, *result.warnings, *as_float))
+        details = _details(result)
+        details["tensors"] |= {
+            name: {"tensor": name, "axes": list(axes)} for name, axes in {**boundary.inputs, **boundary.outputs}.items()
+        }
+        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float))
 
 
 def _is_shape(shape: Any) -> bool:
     return isinstance(shape, list | tuple) and all(type(length) is int and length > 0 for length in shape)
+
+
+def _with_moved(result: Lowered, moved: Moved) -> Lowered:
+    """`result` whose values lie in the tensors that stand in for those that are gone."""
+    views = {name: replace(view, tensor=moved.get(view.tensor, view.tensor)) for name, view in result.views.items()}
+    return replace(result, views=views)
 
 
 def _details(result: Lowered) -> dict[str, Any]:
