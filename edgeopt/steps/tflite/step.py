@@ -80,9 +80,6 @@ class Tflite:
         model, blocks = without_blocks(in_float32(model) if is_half else model)
         ready, warnings = ready_to_lower(model, where=where)
         result = lowered(ready, where=where)
-        moved = tidied(result.net)
-        boundary = channels_last_boundary(result.net) if self.layout == "nhwc" else Boundary()
-        result = _with_moved(_with_moved(result, moved), boundary.moved)
         as_float = keep_blocks(result.net, blocks)
         if is_half:
             half_weights(result.net)
