@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgeopt.steps.tflite.beyond import refusal_of
-from edgeopt.steps.tflite.boundary import Boundary, channels_last_boundary
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Net, Quantization, Tensor
 from edgeopt.steps.tflite.operators import OPERATORS, Writer
@@ -38,13 +36,12 @@ class Lowered:
     warnings: tuple[str, ...] = ()
 
 
-def lowered(model: onnx.ModelProto, *, where: str, channels_last: bool = False) -> Lowered:
+def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
     """The net that computes what `model` computes.
 
     Args:
         model: A model with its data in memory and no free axes.
         where: What to call it in an error.
-        channels_last: Give inputs and outputs their channels last where that saves a transposition.
 
     Raises:
         Unsupported: Nodes of it have no counterpart in TFLite; all of them are told.
@@ -60,34 +57,13 @@ def lowered(model: onnx.ModelProto, *, where: str, channels_last: bool = False) 
     if refusals:
         raise refused_together(refusals, where=where)
     net.net.drop_dead()
-    boundary = channels_last_boundary(net.net) if channels_last else Boundary()
     renamed = net.net.name_boundary()
     views = {
-        name: replace(view, tensor=_now(view.tensor, boundary, renamed))
+        name: replace(view, tensor=renamed.get(view.tensor, view.tensor))
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    views.update(_relaid(net, boundary))
-    warnings = list(net.warnings)
-    if channels_last and not boundary.inputs and not boundary.outputs:
-        warnings.append("`nhwc` changes no input or output: none is transposed right at the boundary")
-    return Lowered(net=net.net, views=views, noted=net.noted, warnings=tuple(warnings))
-
-
-def _now(tensor: Tensor, boundary: Boundary, renamed: Mapping[Tensor, Tensor]) -> Tensor:
-    """The tensor that stands where `tensor` stood before the boundary changed."""
-    moved = boundary.moved.get(tensor, tensor)
-    return renamed.get(moved, moved)
-
-
-def _relaid(net: Lowering, boundary: Boundary) -> dict[str, View]:
-    """Views of the inputs and outputs whose channels came last."""
-    sides = ((net.net.inputs, boundary.inputs), (net.net.outputs, boundary.outputs))
-    return {
-        name: View(tensor=tensors[name], axes=axes, dtype=net.views[name].dtype)
-        for tensors, orders in sides
-        for name, axes in orders.items()
-    }
+    return Lowered(net=net.net, views=views, noted=net.noted, warnings=tuple(net.warnings))
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

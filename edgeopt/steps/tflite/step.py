@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["nchw", "nhwc"]
 IoType = Literal["float32", "int8"]
+_NONE_MOVED = "`nhwc` changes no input or output: none is transposed right at the boundary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class Tflite:
         model, told = upgraded(model, where=where, needed_by="the conversion to TFLite")
         model, blocks = without_blocks(in_float32(model) if is_half else model)
         ready, warnings = ready_to_lower(model, where=where)
-        result = lowered(ready, where=where, channels_last=self.layout == "nhwc")
+        result = lowered(ready, where=where)
         as_float = keep_blocks(result.net, blocks)
         if is_half:
             half_weights(result.net)
@@ -92,7 +93,9 @@ class Tflite:
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
         details = _details(result, replaced, boundary)
-        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float))
+        idle = self.layout == "nhwc" and not boundary.inputs and not boundary.outputs
+        unmoved = (_NONE_MOVED,) if idle else ()
+        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float, *unmoved))
 
 
 def _is_shape(shape: Any) -> bool:

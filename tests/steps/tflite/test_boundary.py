@@ -6,12 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from edgeopt.core.dataset import no_samples
-from edgeopt.graph.tflite.read import tflite_artifact
 from edgeopt.steps.tflite.boundary import channels_last_boundary
 from edgeopt.steps.tflite.flatbuffer import model_bytes
 from edgeopt.steps.tflite.lower import lowered
-from edgeopt.steps.tflite.step import Tflite
 from tests.steps.tflite.running import REFERENCE, XNNPACK, kinds_of, lowered_model, parsed, run_onnx, run_tflite
 
 LAST = (0, 2, 3, 1)
@@ -35,25 +32,6 @@ HALF = """
 net (float16[1, 3, 6, 5] image) => (float16[1, 4, 6, 5] y) <float16[4, 3, 3, 3] w>
 {
   y = Conv <pads = [1, 1, 1, 1]> (image, w)
-}
-"""
-INTEGERS = """
-<ir_version: 8, opset_import: ["" : 17]>
-net (float[1, 3, 6, 5] image) => (float[1, 3, 3, 5] y)
-<float s = {0.05}, int8 z = {3}>
-{
-  q = QuantizeLinear (image, s, z)
-  d = DequantizeLinear (q, s, z)
-  p = AveragePool <kernel_shape = [2, 1], strides = [2, 1]> (d)
-  r = QuantizeLinear (p, s, z)
-  y = DequantizeLinear (r, s, z)
-}
-"""
-MATRIX = """
-<ir_version: 8, opset_import: ["" : 17]>
-net (float[3, 5] x) => (float[5, 3] y)
-{
-  y = Transpose <perm = [1, 0]> (x)
 }
 """
 
@@ -119,7 +97,19 @@ def test_casts_at_the_boundary_are_no_hindrance():
 
 
 def test_integers_at_the_boundary_are_no_hindrance():
-    model = parsed(INTEGERS)
+    text = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[1, 3, 6, 5] image) => (float[1, 3, 3, 5] y)
+<float s = {0.05}, int8 z = {3}>
+{
+  q = QuantizeLinear (image, s, z)
+  d = DequantizeLinear (q, s, z)
+  p = AveragePool <kernel_shape = [2, 1], strides = [2, 1]> (d)
+  r = QuantizeLinear (p, s, z)
+  y = DequantizeLinear (r, s, z)
+}
+"""
+    model = parsed(text)
     result = lowered_model(model)
     assert kinds_of(result).count("TRANSPOSE") == 2
 
@@ -131,7 +121,14 @@ def test_integers_at_the_boundary_are_no_hindrance():
 
 
 def test_a_matrix_has_no_channels_to_bring_last():
-    result = lowered_model(parsed(MATRIX))
+    text = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[3, 5] x) => (float[5, 3] y)
+{
+  y = Transpose <perm = [1, 0]> (x)
+}
+"""
+    result = lowered_model(parsed(text))
 
     boundary = channels_last_boundary(result.net)
 
@@ -145,40 +142,3 @@ def test_values_behind_a_freed_input_are_told_where_they_lie():
     boundary = channels_last_boundary(result.net)
 
     assert boundary.moved[moves[0].outputs[0]] is result.net.inputs["image"]
-
-
-def test_the_step_brings_channels_last_and_tells_where_inputs_and_outputs_lie(tmp_path):
-    source, made = tmp_path / "net.onnx", tmp_path / "net.tflite"
-    model = with_weights(NETWORK.format(channels=3))
-    onnx.save(model, source)
-
-    report = Tflite(layout="nhwc").apply(source, made, no_samples())
-
-    assert report.details["operators"] == {"CONV_2D": 1}
-    for name in ("image", "y"):
-        assert report.details["tensors"][name] == {"tensor": name, "axes": list(LAST)}
-    given = run_tflite(made.read_bytes(), {"image": np.ascontiguousarray(image().transpose(LAST))})
-    wanted = run_onnx(model, {"image": image()})["y"].transpose(LAST)
-    np.testing.assert_allclose(given["y"], wanted, rtol=1e-5, atol=1e-5)
-    assert report.warnings == ()
-
-
-def test_integers_come_in_channels_last(tmp_path):
-    source, made = tmp_path / "net.onnx", tmp_path / "net.tflite"
-    onnx.save(parsed(INTEGERS), source)
-
-    report = Tflite(layout="nhwc", io="int8").apply(source, made, no_samples())
-
-    assert report.details["operators"] == {"AVERAGE_POOL_2D": 1}
-    [image_in], [image_out] = tflite_artifact(made).inputs, tflite_artifact(made).outputs
-    assert (image_in.dtype, image_in.shape) == ("int8", (1, 6, 5, 3))
-    assert (image_out.dtype, image_out.shape) == ("int8", (1, 3, 5, 3))
-
-
-def test_a_layout_that_changes_nothing_is_said(tmp_path):
-    source, made = tmp_path / "net.onnx", tmp_path / "net.tflite"
-    onnx.save(parsed(MATRIX), source)
-
-    report = Tflite(layout="nhwc").apply(source, made, no_samples())
-
-    assert "`nhwc` changes no input or output: none is transposed right at the boundary" in report.warnings
