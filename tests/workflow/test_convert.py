@@ -110,6 +110,9 @@ def test_real_samples_are_compared_too(source: Path, tmp_path: Path) -> None:
     result = convert(source, data=data, preprocess=Preprocess(scale=1 / 255, layout="nhwc"))
 
     assert result.as_json()["proof"]["samples"] == {"random": 3, "real": 16}
+    assert result.artifact is not None
+    told = result.artifact.lineage["data"]
+    assert told == {"source": str(data), "sha256": hashlib.sha256(data.read_bytes()).hexdigest(), "samples": 20}
 
 
 def test_an_estimator_becomes_onnx_under_the_name_of_its_factory(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from edgeopt.steps.tflite.view import View
 if TYPE_CHECKING:
     import onnx
 
+_NAMED = 3  # things that a warning names before it counts the rest
 _NO_TENSORS = frozenset({"map", "optional", "sequence", "sparse_tensor"})
 
 
@@ -63,7 +65,17 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    return Lowered(net=net.net, views=views, noted=net.noted, warnings=tuple(net.warnings))
+    return Lowered(net=net.net, views=views, noted=net.noted, warnings=_told_together(net.warnings))
+
+
+def _told_together(warnings: Mapping[str, Mapping[str, None]]) -> tuple[str, ...]:
+    """One sentence per kind of warning, which names the first things that it is true of."""
+    told = []
+    for text, about in warnings.items():
+        left = len(about) - _NAMED
+        shown = ", ".join(list(about)[:_NAMED])
+        told.append(f"{text}: {shown}{f' and {left} more' if left > 0 else ''}")
+    return tuple(told)
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

@@ -51,7 +51,10 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
             if given is None:
                 axis.dim_value = fixed if fixed is not None else 1 if place == 0 else 0
             elif fixed is not None and fixed != given[place]:
-                raise InputError(f"axis {place} of input `{name}` is {fixed}, not {given[place]}", hint="leave it so")
+                raise InputError(
+                    f"axis {place} of input `{name}` is {fixed}, not {given[place]}",
+                    hint=f"the model has it fixed: give {fixed} there, or leave `--input` out",
+                )
             else:
                 axis.dim_value = given[place]
         lengths = [axis.dim_value for axis in axes]
