@@ -225,7 +225,9 @@ class Lowering(Builder):
         if dtype == "float64":
             narrow = value.astype(np.float32)
             if not np.array_equal(narrow.astype(np.float64), value, equal_nan=True):
-                raise Refused(f"constant `{name}` is float64 and not exact in float32")
+                raise Refused(
+                    f"constant `{name}` is float64 and not exact in float32", rewrite="export the model in float32"
+                )
             value = narrow
         elif dtype not in {*_NATIVE, *STORED_AS}:
             raise Refused(f"constant `{name}` is `{dtype}`, which TFLite has no numbers for")
