@@ -10,7 +10,7 @@ from edgeopt.core.dataset import Dataset, no_samples
 from edgeopt.core.files import sha256_of
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import EdgeoptError
-from edgeopt.steps.convert import Convert, axes_of, operators_in, proven, relaid
+from edgeopt.steps.convert import Convert, axes_of, operators_in, proven, relaid, require_types
 from edgeopt.steps.export.reference import Source
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.via.tools import TOOLS
@@ -94,6 +94,7 @@ class Chain:
                 return self.named.path
             from edgeopt.steps.rebind import rebind_onnx
 
+            require_types(self.named.path, self.wishes.inputs)
             self._add(
                 rebind_onnx(self.named.path, made, axes=axes_of(self.wishes.inputs), opset=self.wishes.opset), made
             )

@@ -166,6 +166,8 @@ def test_shapes_of_an_onnx_model_are_fixed_and_its_opset_changed(source: Path, t
         ({"inputs": ["image=1x3"]}, "image", ""),
         ({"inputs": ["image"]}, "input `image` cannot be understood", "--input x=1x3x32x32"),
         ({"inputs": ["image=nx3x8x8"]}, "axis `n` of input `image` has no length", "write a number"),
+        ({"inputs": ["image=1x3x8x8:int8"]}, "input `image` is float32, not `int8`", "--io int8"),
+        ({"inputs": ["image=1x3x8x8:int8"], "output": "x.onnx"}, "input `image` is float32, not `int8`", ""),
         ({"checkpoint": "w.pt"}, "`--checkpoint w.pt` says nothing here", "leave `--checkpoint` out"),
         ({"opset": 17}, "`--opset 17` says nothing here", "leave `--opset` out"),
         ({"output": "x.onnx", "inputs": ["image=1x3x8x8"], "layout": "nhwc"}, "`--layout nhwc`", ""),
