@@ -507,7 +507,7 @@ class Lowering:
             if view.dtype in STORED_AS:
                 tensor = self.cast(tensor, view.dtype)
             if tensor.data is not None or tensor in self.net.inputs.values() or tensor in self.net.outputs.values():
-                tensor = self._copied(tensor)
+                tensor = self.copied(tensor)
             self.net.outputs[name] = tensor
 
     def cast(self, tensor: Tensor, dtype: str) -> Tensor:
@@ -525,7 +525,7 @@ class Lowering:
         self.add_operation("CAST", (tensor,), (result,), options=Options(table="CastOptions", values=codes))
         return result
 
-    def _copied(self, tensor: Tensor) -> Tensor:
+    def copied(self, tensor: Tensor) -> Tensor:
         """Another tensor with the same values: a runtime wants an output to be made by an operation of its own."""
         source = tensor
         lengths = self.new_constant(np.array(tensor.shape, np.int32), name="shape")
