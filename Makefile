@@ -21,7 +21,7 @@ test-all: .venv/test  ## run all tests that need no board
 	$(BIN)/python -m pytest -n auto -m "not device and not peers"
 
 test-torch: .venv/torch  ## run the tests of models/ and of exports that need torch (a CPU build: see the README)
-	$(BIN)/python -m pytest tests/models tests/steps/export
+	$(BIN)/python -m pytest tests/models tests/steps/export tests/workflow/test_convert.py
 
 lint: .venv/dev  ## check style, types and the floors of the architecture
 	$(BIN)/ruff check .

@@ -81,14 +81,18 @@ class Finding:
 
 
 def unlike(own: Measurement, other: Measurement, evidence: Evidence) -> str:
-    """Why the candidate's figure cannot be held against the baseline's; empty when it can. A size always can."""
+    """Why the candidate's figure cannot be held against the baseline's; empty when it can. A size always can.
+
+    Models of one format are compared on one runtime; another format has a runtime of its own.
+    """
     if own.metric == "size":
         return ""
     if own.origin is not other.origin:
         return f"the candidate's {own.metric} is `{own.origin}`, the baseline's `{other.origin}`"
     if own.origin is Origin.HOST and _machine(own, evidence.candidate) != _machine(other, evidence.baseline):
         return "the baseline was measured on another machine; measure it again on this one"
-    for key in ("threads", "batch", "runtime"):
+    is_same_format = own.details.get("format") == other.details.get("format")
+    for key in ("threads", "batch", *(["runtime"] if is_same_format else [])):
         if own.details.get(key) != other.details.get(key):
             return f"`{key}` is {own.details.get(key)} for the candidate and {other.details.get(key)} for the baseline"
     return ""

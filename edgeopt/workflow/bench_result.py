@@ -226,6 +226,7 @@ def row_measurements(
         samples=row.timing.samples,
         details={
             "runtime": row.runtime,
+            "format": row.artifact.format,
             "threads": row.threads,
             "batch": row.batch,
             "calls_per_block": row.timing.calls_per_block,

@@ -231,7 +231,8 @@ def test_an_estimate_has_the_interval_that_it_states(made):
     [
         ({"threads": 2}, {}, {}, "`threads` is 2 for the candidate and 1 for the baseline"),
         ({}, {"batch": 8}, {}, "`batch` is 1 for the candidate and 8 for the baseline"),
-        ({"runtime": "tflite"}, {}, {}, "`runtime` is tflite for the candidate and onnxruntime for the baseline"),
+        ({"runtime": "litert"}, {}, {}, "`runtime` is litert for the candidate and onnxruntime for the baseline"),
+        ({"runtime": "litert", "format": "tflite"}, {"format": "onnx"}, {}, ""),
         ({}, {"origin": Origin.ESTIMATED}, {}, "the candidate's latency is `host`, the baseline's `estimated`"),
         (
             {},

@@ -220,9 +220,6 @@ class Lowering:
     def reshaped(self, view: View, shape: Shape) -> View:
         """`view` as the value of another shape, with as much of its order kept as can be."""
         view = self.unflattened(view)
-        own = view.tensor.quantization
-        if own is not None and not own.is_per_tensor and view.shape[: own.axis + 1] != shape[: own.axis + 1]:
-            view = self.numbers(view)  # the axis of the scales would be another, or none
         how: Regrouping = regrouping(view, shape)
         before = view.axes if is_same_order(view.axes, how.before, view.shape) else how.before
         lengths = permuted(shape, how.after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -17,7 +17,9 @@ from edgeopt.graph.upgrade import upgraded
 from edgeopt.steps.protocol import Progress, StepReport
 
 if TYPE_CHECKING:
+    from edgeopt.steps.tflite.boundary import Boundary
     from edgeopt.steps.tflite.lower import Lowered
+    from edgeopt.steps.tflite.tidy import Moved
 
 Layout = Literal["nchw", "nhwc"]
 IoType = Literal["float32", "int8"]
@@ -60,11 +62,13 @@ class Tflite:
             ExtraMissing: `ai_edge_litert` is not installed.
         """
         from edgeopt.steps.tflite.blocks import keep_blocks, without_blocks
+        from edgeopt.steps.tflite.boundary import Boundary, channels_last_boundary
         from edgeopt.steps.tflite.flatbuffer import model_bytes
         from edgeopt.steps.tflite.half_weights import half_weights, holds_half
         from edgeopt.steps.tflite.integer_boundary import integer_boundary
         from edgeopt.steps.tflite.lower import lowered
         from edgeopt.steps.tflite.prepare import ready_to_lower, with_fixed_shapes
+        from edgeopt.steps.tflite.tidy import tidied
         from edgeopt.steps.tflite.widen import in_float32
 
         where = str(source)
@@ -79,27 +83,38 @@ class Tflite:
         as_float = keep_blocks(result.net, blocks)
         if is_half:
             half_weights(result.net)
+        moved = tidied(result.net)
         if self.io == "int8":
             integer_boundary(result.net)
+        boundary = channels_last_boundary(result.net) if self.layout == "nhwc" else Boundary()
+        replaced = (moved, boundary.moved, result.net.name_boundary())
         content = model_bytes(result.net, metadata=notes)
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
-        return StepReport(details=_details(result), warnings=(*told, *warnings, *result.warnings, *as_float))
+        details = _details(result, replaced, boundary)
+        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float))
 
 
 def _is_shape(shape: Any) -> bool:
     return isinstance(shape, list | tuple) and all(type(length) is int and length > 0 for length in shape)
 
 
-def _details(result: Lowered) -> dict[str, Any]:
+def _details(result: Lowered, replaced: Iterable[Moved], boundary: Boundary) -> dict[str, Any]:
     """Operators that were written, where each value of the ONNX graph lies, and what is quantized in TFLite alone."""
-    alive = set(result.net.tensors())
+    net = result.net
+    alive = set(net.tensors())
+    tensors = {}
+    for name, view in result.views.items():
+        tensor = view.tensor
+        for stand_ins in replaced:
+            tensor = stand_ins.get(tensor, tensor)
+        if tensor in alive and tensor.data is None and not view.flattened:
+            tensors[name] = {"tensor": tensor.name, "axes": list(view.axes)}
+    for names, orders in ((net.inputs, boundary.inputs), (net.outputs, boundary.outputs)):
+        for name, tensor in names.items():
+            tensors[name] = {"tensor": tensor.name, "axes": list(orders.get(name, range(len(tensor.shape))))}
     return {
-        "operators": dict(sorted(Counter(each.kind for each in result.net.operations).items())),
-        "tensors": {
-            name: {"tensor": view.tensor.name, "axes": list(view.axes)}
-            for name, view in result.views.items()
-            if view.tensor in alive and view.tensor.data is None and not view.flattened
-        },
+        "operators": dict(sorted(Counter(each.kind for each in net.operations).items())),
+        "tensors": tensors,
         "noted": {name: {"scale": each.scale, "zero_point": each.zero_point} for name, each in result.noted.items()},
     }
