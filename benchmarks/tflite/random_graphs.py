@@ -79,7 +79,9 @@ class Graph:
         """A new initializer; integers are int64. A shared one may be one that is there."""
         value = np.asarray(value) if isinstance(value, np.ndarray | np.generic) else np.array(value, np.int64)
         if is_shared and self.chance(0.5):
-            same = [name for name, each in self.constants.items() if (each.shape, each.dtype) == (value.shape, value.dtype)]
+            same = [
+                name for name, each in self.constants.items() if (each.shape, each.dtype) == (value.shape, value.dtype)
+            ]
             if same:
                 return str(self.among(same))
         name = f"c{len(self.constants)}"
@@ -155,7 +157,9 @@ def _run(node: onnx.NodeProto, samples: dict[str, NDArray[Any]]) -> list[NDArray
 def _is_sane(value: NDArray[Any]) -> bool:
     if not 0 < value.size <= _MOST_ELEMENTS or value.ndim > 6:
         return False
-    return value.dtype.kind == "b" or bool(np.isfinite(value).all() and np.abs(value.astype(np.float64)).max() < _LARGEST)
+    return value.dtype.kind == "b" or bool(
+        np.isfinite(value).all() and np.abs(value.astype(np.float64)).max() < _LARGEST
+    )
 
 
 Grower = Callable[[Graph], Any]
@@ -172,7 +176,9 @@ def _conv(g: Graph) -> None:
     w = g.constant(g.numbers(out, channels // group, *kernel) * g.float(0.5), is_shared=True)
     strides = [g.whole(1, 2) for _ in space]
     pads = [g.whole(0, kernel[place % len(space)] - 1) for place in range(2 * len(space))]
-    attributes: dict[str, Any] = {"pads": pads} if g.chance(0.7) else {"auto_pad": g.among(["SAME_UPPER", "SAME_LOWER"])}
+    attributes: dict[str, Any] = (
+        {"pads": pads} if g.chance(0.7) else {"auto_pad": g.among(["SAME_UPPER", "SAME_LOWER"])}
+    )
     if g.chance(0.2) and "pads" in attributes:
         attributes["dilations"], strides = [g.whole(1, 2) for _ in space], [1 for _ in space]
     if g.flavour in ("uint8", "int8"):
@@ -570,8 +576,17 @@ def _pair(g: Graph, names: Sequence[str]) -> None:
     if value.dtype != np.float32:
         return
     last = g.nodes[-1]
-    before = next((node for node in reversed(g.nodes) if node.op_type == "DequantizeLinear" and node.output[0] in last.input), None)
-    if before is not None and len(before.input) == 3 and before.input[2] in g.constants and g.constants[before.input[1]].ndim == 0 and g.chance(0.4):
+    before = next(
+        (node for node in reversed(g.nodes) if node.op_type == "DequantizeLinear" and node.output[0] in last.input),
+        None,
+    )
+    if (
+        before is not None
+        and len(before.input) == 3
+        and before.input[2] in g.constants
+        and g.constants[before.input[1]].ndim == 0
+        and g.chance(0.4)
+    ):
         parts = list(before.input[1:])
         if g.constants[parts[1]].dtype != np.dtype(g.flavour):
             return
@@ -616,6 +631,9 @@ def random_graph(seed: int) -> Graph:
 
 def _pair_input(g: Graph, name: str) -> None:
     if g.flavour in ("uint8", "int8"):
-        scale, point = g.constant(np.array(0.03, np.float32)), g.constant(np.array(128 if g.flavour == "uint8" else 0, g.flavour))
+        scale, point = (
+            g.constant(np.array(0.03, np.float32)),
+            g.constant(np.array(128 if g.flavour == "uint8" else 0, g.flavour)),
+        )
         quantized = g.add("QuantizeLinear", [name, scale, point])
         g.add("DequantizeLinear", [*quantized, scale, point])

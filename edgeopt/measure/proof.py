@@ -244,7 +244,9 @@ def _numbers_of(model: onnx.ModelProto) -> Numbers:
 
 
 def _step(port: Port, model: onnx.ModelProto) -> float:
-    """The step of the integers that an output is rounded to; 0 where neither model rounds it."""
+    """The step of the integers that an output is rounded to, or is; 0 where neither model rounds it."""
+    if port.has_integers and port.spec.quantization is not None:
+        return 1.0
     if port.spec.quantization is not None:
         return port.spec.quantization.scale
     producer = next((node for node in model.graph.node if port.name in node.output), None)

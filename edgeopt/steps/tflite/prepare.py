@@ -10,6 +10,7 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
 from edgeopt.graph.transposed_norm import merge_transposed_norms
+from edgeopt.steps.tflite.ceiling import settle_ceilings
 from edgeopt.steps.tflite.dynamic import with_dynamic_products
 from edgeopt.steps.tflite.expand import expanded
 from edgeopt.steps.tflite.qoperators import without_qoperators
@@ -93,6 +94,7 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
     Raises:
         InputError: ONNX Runtime does not take the model.
     """
+    settle_ceilings(model)
     model = without_qoperators(model)
     model = folded(model, where=where, keeps_quantization=True)
     if any(name.startswith(_INLINED) for node in model.graph.node for name in node.output):

@@ -16,6 +16,9 @@ from edgeopt.steps.tflite.view import View
 # QUANTIZE counts steps in int32 before it saturates: 100 is 2**31 steps of 5e-8, and what is larger by far is none.
 _SMALLEST_SCALE = 1e-12
 _WEIGHTS = ("int8", "uint8", "int32")
+_FACTORS = frozenset({"Conv", "ConvTranspose", "Gemm", "GRU", "LSTM", "MatMul", "RNN"})  # behind their first input
+_REAL = frozenset({"Add", "Gather"})  # that take real numbers in any case
+_MOVING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 def quantize_linear(node: Node, net: Lowering) -> None:
@@ -66,7 +69,8 @@ def is_runnable(quantization: Quantization) -> bool:
 def _dequantize_constant(node: Node, net: Lowering) -> None:
     """Bind a constant as integers with scales where TFLite has such, else as the numbers that they stand for."""
     integers, quantization = net.source.constants[node.input(0)], quantization_of(net, node)
-    if quantization is None or str(integers.dtype) not in _WEIGHTS or not is_runnable(quantization):
+    is_kept = quantization is not None and str(integers.dtype) in _WEIGHTS and is_runnable(quantization)
+    if not is_kept or not (quantization.is_per_tensor or _are_factors(node.output(0), net)):
         values = affine.constant_numbers(node, net)
         net.bind(node.output(0), net.new_constant(values, name=node.output(0)))
         return
@@ -75,6 +79,18 @@ def _dequantize_constant(node: Node, net: Lowering) -> None:
     tensor = net.new_constant(integers, name=node.input(0), quantization=quantization)
     axes = tuple(range(integers.ndim))
     net.bind_view(node.output(0), View(tensor=tensor, axes=axes, dtype="float32", is_quantized=True))
+
+
+def _are_factors(name: str, net: Lowering) -> bool:
+    """Whether a value is weights or a bias for all that reads it: no other integers may have a scale per channel."""
+    if name in net.source.outputs:
+        return False
+    for reader in net.source.readers.get(name, ()):
+        is_factor = reader.operator in _REAL or (reader.operator in _FACTORS and reader.input(0) != name)
+        is_moved = reader.operator in _MOVING and _are_factors(reader.output(0), net)
+        if not (is_factor or is_moved):
+            return False
+    return True
 
 
 def _with_quantization(node: Node, net: Lowering, view: View, quantization: Quantization) -> View:
