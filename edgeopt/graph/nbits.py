@@ -19,6 +19,24 @@ if TYPE_CHECKING:
 
 OPERATOR = "MatMulNBits"
 _BITS = (2, 4, 8)
+_LEVEL = "accuracy_level"
+
+
+def rounds_inputs(model: onnx.ModelProto) -> bool:
+    """Whether a product lets its kernel round what it multiplies the weights by (`accuracy_level`)."""
+    return any(node.op_type == OPERATOR and _level(node) is not None for node in model.graph.node)
+
+
+def with_exact_products(model: onnx.ModelProto) -> None:
+    """Let, in place, every product with packed weights be computed in float32, whatever its kernel may round."""
+    for node in model.graph.node:
+        level = _level(node) if node.op_type == OPERATOR else None
+        if level is not None:
+            node.attribute.remove(level)
+
+
+def _level(node: onnx.NodeProto) -> onnx.AttributeProto | None:
+    return next((each for each in node.attribute if each.name == _LEVEL and each.i), None)
 
 
 def without_nbits(

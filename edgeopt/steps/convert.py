@@ -86,7 +86,7 @@ class Convert:
             made = Path(folder, "made.tflite")
             report = self._make(source, made)
             details = {key: value for key, value in report.details.items() if key not in (TENSORS, NOTED)}
-            judged = _with_noted_pairs(source, report.details.get(NOTED) or {}, Path(folder))
+            judged = _judged(source, report.details.get(NOTED) or {}, Path(folder))
             proof = proven(judged, made, report.details.get(TENSORS), data)
             with replacing(output, force=True) as temporary:
                 temporary.write_bytes(made.read_bytes())
@@ -114,16 +114,23 @@ class Convert:
         return StepReport(details={"via": self.via}, warnings=())
 
 
-def _with_noted_pairs(source: Path, noted: Mapping[str, Mapping[str, Any]], folder: Path) -> Path:
-    """The source, rounded where its conversion is alone in rounding: past the noted range integers saturate."""
-    if not noted:
+def _judged(source: Path, noted: Mapping[str, Mapping[str, Any]], folder: Path) -> Path:
+    """What a conversion is held to: the source, but for what it and its conversion round by themselves.
+
+    It rounds where its conversion is alone in rounding, since integers saturate past the noted range; and it does not
+    where its own kernels may round what they multiply 4-bit weights by.
+    """
+    from edgeopt.graph.load import load_onnx, read_proto
+    from edgeopt.graph.nbits import rounds_inputs, with_exact_products
+
+    if not noted and not rounds_inputs(read_proto(source)):
         return source
-    from edgeopt.graph.load import load_onnx
     from edgeopt.graph.noted_ranges import with_noted_pairs
     from edgeopt.graph.save import save_onnx
 
-    judged = folder / "judged.onnx"
-    save_onnx(with_noted_pairs(load_onnx(source), noted), judged)
+    model, judged = with_noted_pairs(load_onnx(source), noted), folder / "judged.onnx"
+    with_exact_products(model)
+    save_onnx(model, judged)
     return judged
 
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 from edgeopt.graph.fork import fork
-from edgeopt.graph.nbits import without_nbits
+from edgeopt.graph.nbits import rounds_inputs, with_exact_products, without_nbits
 from edgeopt.graph.pieces import pieces
 from edgeopt.graph.qdq import constants_of, take_apart
 
@@ -83,3 +83,15 @@ def test_a_model_of_packed_weights_is_taken_apart_beside_its_float_form(small_mo
         made = fork(parts, [], has_outputs=True, **({} if trunk is None else {"trunk": trunk}))
         given = outputs_of(made.model, {"x": x})[made.outputs[0]]
         np.testing.assert_allclose(given, outputs_of(expected, {"x": x})["y"], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("level", "rounds"), [(None, False), (0, False), (4, True)])
+def test_a_product_that_may_round_its_input_is_made_exact(small_models, level, rounds):
+    model = nbits_model(small_models)
+    if level is not None:
+        model.graph.node[0].attribute.append(helper.make_attribute("accuracy_level", level))
+
+    assert rounds_inputs(model) is rounds
+    with_exact_products(model)
+    assert rounds_inputs(model) is False
+    assert {each.name for each in model.graph.node[0].attribute} >= {"K", "N", "bits", "block_size"}

@@ -102,7 +102,6 @@ OPERATORS: dict[str, Operator] = {
     "Cosh": Operator(writer="unary:unary", becomes="EXP"),
     "CumProd": Operator(writer="accumulation:cumulative_product", becomes="MUL, SLICE, CONCATENATION"),
     "CumSum": Operator(writer="accumulation:cumulative_sum", becomes="CUMSUM"),
-    "DFT": Operator(writer="signals:dft", becomes="FULLY_CONNECTED", note="a length or axis that is computed"),
     "DeformConv": Operator(
         writer="deformable:deform_conv", becomes="GATHER, MUL, SUM, CONV_2D", note="other than two spatial axes"
     ),
@@ -111,6 +110,7 @@ OPERATORS: dict[str, Operator] = {
         writer="quantization:dequantize_linear", becomes="DEQUANTIZE, or nothing", is_integer=True
     ),
     "Det": Operator(writer="determinant:det", becomes="SLICE, MUL, SUB", note="matrices of more than 5 rows"),
+    "DFT": Operator(writer="signals:dft", becomes="FULLY_CONNECTED", note="a length or axis that is computed"),
     "Div": Operator(writer="arithmetic:div", becomes="DIV, or fused"),
     "Dropout": Operator(writer="rearrangement:dropout", becomes="nothing", note="training", is_integer=True),
     "Einsum": Operator(writer="einsum:einsum", becomes="BATCH_MATMUL, SUM, TRANSPOSE"),
@@ -122,11 +122,6 @@ OPERATORS: dict[str, Operator] = {
     "EyeLike": Operator(writer="shapes:eye_like", becomes="a constant"),
     "Flatten": Operator(writer="movement:flatten", becomes="RESHAPE, or nothing", is_integer=True),
     "Floor": Operator(writer="unary:unary", becomes="FLOOR"),
-    "GRU": Operator(
-        writer="recurrent:gru",
-        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
-        note="at most 512 steps",
-    ),
     "Gather": Operator(writer="gathering:gather", becomes="GATHER, SLICE", is_integer=True),
     "GatherElements": Operator(writer="gathering:gather_elements", becomes="GATHER", is_integer=True),
     "GatherND": Operator(writer="gathering:gather_nd", becomes="GATHER_ND", is_integer=True),
@@ -139,21 +134,18 @@ OPERATORS: dict[str, Operator] = {
     "GreaterOrEqual": Operator(writer="comparison:order", becomes="GREATER_EQUAL"),
     "GridSample": Operator(writer="sampling:grid_sample", becomes="GATHER, MUL, SUM"),
     "GroupNormalization": Operator(writer="normalization:group_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
+    "GRU": Operator(
+        writer="recurrent:gru",
+        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
+        note="at most 512 steps",
+    ),
+    "Hardmax": Operator(writer="normalized:hardmax", becomes="ARG_MAX, EQUAL"),
     "HardSigmoid": Operator(writer="activation:formula", becomes="ADD, RELU6, MUL"),
     "HardSwish": Operator(writer="activation:direct", becomes="HARD_SWISH", is_integer=True),
-    "Hardmax": Operator(writer="normalized:hardmax", becomes="ARG_MAX, EQUAL"),
     "Identity": Operator(writer="movement:identity", becomes="nothing", is_integer=True),
     "InstanceNormalization": Operator(writer="normalization:instance_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "IsInf": Operator(writer="comparison:is_inf", becomes="EQUAL"),
     "IsNaN": Operator(writer="comparison:is_nan", becomes="NOT_EQUAL"),
-    "LRN": Operator(
-        writer="normalization:local_response_normalization", becomes="SQUARE, PAD, AVERAGE_POOL_2D, POW, DIV"
-    ),
-    "LSTM": Operator(
-        writer="recurrent:lstm",
-        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
-        note="at most 512 steps",
-    ),
     "LayerNormalization": Operator(writer="normalization:layer_normalization", becomes="MEAN, RSQRT, MUL, ADD"),
     "LeakyRelu": Operator(writer="activation:direct", becomes="LEAKY_RELU", is_integer=True),
     "Less": Operator(writer="comparison:order", becomes="LESS"),
@@ -162,6 +154,14 @@ OPERATORS: dict[str, Operator] = {
     "LogSoftmax": Operator(writer="normalized:log_softmax", becomes="LOG_SOFTMAX", is_integer=True),
     "LpNormalization": Operator(writer="normalization:lp_normalization", becomes="SUM, SQRT, DIV"),
     "LpPool": Operator(writer="pooling:lp_pool", becomes="SQUARE or POW, AVERAGE_POOL_2D or GATHER and SUM"),
+    "LRN": Operator(
+        writer="normalization:local_response_normalization", becomes="SQUARE, PAD, AVERAGE_POOL_2D, POW, DIV"
+    ),
+    "LSTM": Operator(
+        writer="recurrent:lstm",
+        becomes="FULLY_CONNECTED, SPLIT, LOGISTIC, TANH, MUL, ADD per step",
+        note="at most 512 steps",
+    ),
     "MatMul": Operator(writer="matrix:matmul", becomes="FULLY_CONNECTED, BATCH_MATMUL", is_integer=True),
     "MatMulInteger": Operator(writer="product:matmul_integer", becomes="BATCH_MATMUL, ADD"),
     "Max": Operator(writer="arithmetic:extreme", becomes="MAXIMUM", is_integer=True),
@@ -203,7 +203,6 @@ OPERATORS: dict[str, Operator] = {
         writer="sequences:has_element", becomes="a constant", note="inputs that may be absent"
     ),
     "Or": Operator(writer="comparison:logic", becomes="LOGICAL_OR"),
-    "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
     "Pad": Operator(
         writer="padding:pad",
         becomes="PAD, PADV2, MIRROR_PAD, GATHER, SLICE; nothing before a Conv",
@@ -211,9 +210,8 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "Pow": Operator(writer="power:power", becomes="MUL, SQRT, POW"),
+    "PRelu": Operator(writer="activation:prelu", becomes="PRELU", is_integer=True),
     "QuantizeLinear": Operator(writer="quantization:quantize_linear", becomes="QUANTIZE, or nothing", is_integer=True),
-    "RMSNormalization": Operator(writer="normalization:rms_normalization", becomes="MEAN, RSQRT, MUL"),
-    "RNN": Operator(writer="recurrent:rnn", becomes="FULLY_CONNECTED, ADD, TANH per step", note="at most 512 steps"),
     "Range": Operator(writer="shapes:range_", becomes="a constant", note="bounds that are computed"),
     "Reciprocal": Operator(writer="unary:unary", becomes="DIV"),
     "ReduceL1": Operator(writer="reduction:reduce", becomes="ABS, SUM"),
@@ -235,11 +233,12 @@ OPERATORS: dict[str, Operator] = {
         is_integer=True,
     ),
     "ReverseSequence": Operator(writer="ordering:reverse_sequence", becomes="REVERSE_SEQUENCE", is_integer=True),
+    "RMSNormalization": Operator(writer="normalization:rms_normalization", becomes="MEAN, RSQRT, MUL"),
+    "RNN": Operator(writer="recurrent:rnn", becomes="FULLY_CONNECTED, ADD, TANH per step", note="at most 512 steps"),
     "RoiAlign": Operator(
         writer="sampling:roi_align", becomes="GATHER, MUL, SUM, MEAN or REDUCE_MAX", note="`sampling_ratio` of 0"
     ),
     "Round": Operator(writer="unary:unary", becomes="ADD, SUB"),
-    "STFT": Operator(writer="signals:stft", becomes="CONV_2D", note="a step or length that is computed"),
     "Scatter": Operator(writer="scattering:scatter_elements", becomes="GATHER, SCATTER_ND, SELECT_V2", is_integer=True),
     "ScatterElements": Operator(
         writer="scattering:scatter_elements",
@@ -309,6 +308,7 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Sqrt": Operator(writer="unary:unary", becomes="SQRT"),
     "Squeeze": Operator(writer="movement:reshape", becomes="RESHAPE", is_integer=True),
+    "STFT": Operator(writer="signals:stft", becomes="CONV_2D", note="a step or length that is computed"),
     "Sub": Operator(writer="arithmetic:add_sub_mul", becomes="SUB", is_integer=True),
     "Sum": Operator(writer="arithmetic:variadic", becomes="ADD"),
     "Swish": Operator(writer="activation:formula", becomes="LOGISTIC, MUL"),

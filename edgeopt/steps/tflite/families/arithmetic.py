@@ -7,13 +7,14 @@ from typing import Final
 
 import numpy as np
 
+from edgeopt.steps.tflite.ending import Ending
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.division import quotient, remainder
 from edgeopt.steps.tflite.families.formula import computed, size
 from edgeopt.steps.tflite.families.integer import is_int8, requantized
 from edgeopt.steps.tflite.families.patterns import fused
 from edgeopt.steps.tflite.families.types import narrowed, ordered, unordered, widened
-from edgeopt.steps.tflite.lowering import Ending, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor
 from edgeopt.steps.tflite.source import Node
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from edgeopt.steps.tflite.builder import STORED_AS
 from edgeopt.steps.tflite.families.types import bits
-from edgeopt.steps.tflite.lowering import STORED_AS, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node

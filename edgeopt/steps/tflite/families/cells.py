@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from edgeopt.steps.tflite.families.formula import computed
+from edgeopt.steps.tflite.families.formula import computed, rows_by_matrix
 from edgeopt.steps.tflite.families.gates import activations
 from edgeopt.steps.tflite.families.pieces import sliced
-from edgeopt.steps.tflite.families.products import product
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
@@ -141,7 +140,7 @@ def _recurrent(net: Lowering, state: Tensor | None, matrix: Tensor, bias: Tensor
     """What the state adds: its product and bias; the bias alone for a state of zeros."""
     if state is None:
         return None if bias is None else net.reshape(bias, (1, bias.shape[0]))
-    return product(net, state, matrix, bias)
+    return rows_by_matrix(net, state, matrix, bias)
 
 
 def _added(net: Lowering, first: Tensor, second: Tensor | None) -> Tensor:

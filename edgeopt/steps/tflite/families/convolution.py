@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeopt.steps.tflite.ending import Ending
 from edgeopt.steps.tflite.families.integer import (
     are_integer_weights,
     dynamic_weights,
@@ -14,7 +15,7 @@ from edgeopt.steps.tflite.families.integer import (
 )
 from edgeopt.steps.tflite.families.volumes import conv_over_volume
 from edgeopt.steps.tflite.families.windows import Window, padded, window_of
-from edgeopt.steps.tflite.lowering import Ending, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node

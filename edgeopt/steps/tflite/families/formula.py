@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeopt.steps.tflite.families.double import DOUBLE, double
 from edgeopt.steps.tflite.lowering import Lowering
-from edgeopt.steps.tflite.net import Options, Quantization, Tensor
+from edgeopt.steps.tflite.net import Options, Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 
 # operator -> the table of its options, without which its kernel reads none
@@ -101,3 +101,13 @@ def log1p(net: Lowering, z: Tensor) -> Tensor:
     series = computed(net, "MUL", computed(net, "ADD", series, 2.0), s)
     logarithm = computed(net, "LOG", computed(net, "ADD", z, 1.0))
     return selected(net, computed(net, "LESS", z, 0.5), series, logarithm)
+
+
+def rows_by_matrix(net: Lowering, rows: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(row, output) of (row, input) rows by an (output, input) matrix, and a bias per output, in float32."""
+    return net.add(
+        "FULLY_CONNECTED",
+        (rows, matrix, bias),
+        (rows.shape[0], matrix.shape[0]),
+        options=options("FullyConnectedOptions", fusedActivationFunction="NONE"),
+    )

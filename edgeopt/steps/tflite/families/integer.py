@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.lowering import Lowering, constant_value
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, channels, options
+from edgeopt.steps.tflite.quantized import constant_value
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, View
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeopt.steps.tflite.ending import Ending
 from edgeopt.steps.tflite.families.broadcast import aligned
 from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.integer import (
@@ -20,7 +21,7 @@ from edgeopt.steps.tflite.families.integer import (
 )
 from edgeopt.steps.tflite.families.product import exact_product, product
 from edgeopt.steps.tflite.families.types import narrowed, type_for, widened
-from edgeopt.steps.tflite.lowering import Ending, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import Axes, View

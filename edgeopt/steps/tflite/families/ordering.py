@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeopt.steps.tflite.builder import STORED_AS
 from edgeopt.steps.tflite.families.carrying import carried, carried_view
 from edgeopt.steps.tflite.families.indices import from_start
 from edgeopt.steps.tflite.families.slicing import cut, span_of
 from edgeopt.steps.tflite.families.types import bits, ordered, unordered
-from edgeopt.steps.tflite.lowering import STORED_AS, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node

@@ -9,9 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgeopt.steps.tflite.ending import Ending
 from edgeopt.steps.tflite.families.formula import computed
 from edgeopt.steps.tflite.families.integer import is_int8
-from edgeopt.steps.tflite.lowering import Ending, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeopt.steps.tflite.ending import quantization_of
 from edgeopt.steps.tflite.families import affine
 from edgeopt.steps.tflite.families.integer import requantized
-from edgeopt.steps.tflite.lowering import Lowering, quantization_of
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from edgeopt.steps.tflite.families.cells import Cell, Weights, gru_cell, lstm_cell, rnn_cell
-from edgeopt.steps.tflite.families.formula import computed, selected
+from edgeopt.steps.tflite.families.formula import computed, rows_by_matrix, selected
 from edgeopt.steps.tflite.families.pieces import sliced
-from edgeopt.steps.tflite.families.products import product
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -102,7 +101,7 @@ def _direction(
 ) -> _Direction:
     values = _reversed(net, sequence) if is_reverse and sequence.lengths is not None else sequence.values
     rows = net.reshape(values, (sequence.steps * sequence.batch, values.shape[2]))
-    projected = product(net, rows, inputs.inputs, inputs.input_bias)
+    projected = rows_by_matrix(net, rows, inputs.inputs, inputs.input_bias)
     projected = net.reshape(projected, (sequence.steps, sequence.batch, projected.shape[1]))
     parts = _unpacked(net, projected)
     is_backward = is_reverse and sequence.lengths is None

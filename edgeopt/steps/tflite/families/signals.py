@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeopt.steps.tflite.families.formula import computed
+from edgeopt.steps.tflite.families.formula import computed, rows_by_matrix
 from edgeopt.steps.tflite.families.pieces import gathered
-from edgeopt.steps.tflite.families.products import product
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
@@ -37,7 +36,7 @@ def dft(node: Node, net: Lowering) -> None:
     outputs, parts_out = matrix.shape[:2]
     table = _table(net, matrix[..., :parts])
     rows = net.reshape(tensor, (int(np.prod(tensor.shape[:-2])), count * parts))
-    made = net.reshape(product(net, rows, table), (*tensor.shape[:-2], outputs, parts_out))
+    made = net.reshape(rows_by_matrix(net, rows, table), (*tensor.shape[:-2], outputs, parts_out))
     net.bind(node.output(0), made, order)
 
 
@@ -81,7 +80,7 @@ def _of_frames(net: Lowering, signal: Tensor, window: Tensor, table: Tensor, *, 
     taken = net.reshape(taken, (batch * frames, length, parts))
     windowed = computed(net, "MUL", taken, net.reshape(window, (1, length, 1)))
     rows = net.reshape(windowed, (batch * frames, length * parts))
-    return product(net, rows, table)
+    return rows_by_matrix(net, rows, table)
 
 
 def _transform(count: int, length: int, outputs: int, *, is_inverse: bool) -> NDArray[np.float64]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgeopt.steps.tflite.ending import Ending
 from edgeopt.steps.tflite.families.correlation import Correlation, correlated
 from edgeopt.steps.tflite.families.integer import are_integer_weights, integer_bias, kernel_weights
 from edgeopt.steps.tflite.families.pieces import bordered, floats, gathered, sliced
-from edgeopt.steps.tflite.lowering import Ending, Lowering
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node

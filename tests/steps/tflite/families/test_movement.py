@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeopt.steps.tflite.lowering import Lowering, constant_value
+from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization
+from edgeopt.steps.tflite.quantized import constant_value
 from edgeopt.steps.tflite.source import source_from_model
 from edgeopt.steps.tflite.view import View
 from tests.steps.tflite.models import integer_chain, one_node
