@@ -11,6 +11,7 @@ from edgeopt.steps.tflite.families import affine
 from edgeopt.steps.tflite.families.integer import requantized
 from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Quantization, Tensor, options
+from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
 from edgeopt.steps.tflite.view import View
 
@@ -27,6 +28,7 @@ def quantize_linear(node: Node, net: Lowering) -> None:
 
     What TFLite's quantization cannot say (scales per axis or block, computed ones, 16 or 4 bits) is computed.
     """
+    _require_scales(node, net, least=np.finfo(np.float32).smallest_subnormal)
     dtype = net.dtype(node.output(0))
     quantization = quantization_of(net, node) if dtype in ("int8", "uint8") else None
     if quantization is None or not quantization.is_per_tensor or not is_runnable(quantization):
@@ -48,6 +50,7 @@ def quantize_linear(node: Node, net: Lowering) -> None:
 
 def dequantize_linear(node: Node, net: Lowering) -> None:
     """DequantizeLinear: nothing by itself; who wants real numbers makes a DEQUANTIZE."""
+    _require_scales(node, net, least=0.0)  # 0 is what some give channels of weights that are all zero
     if node.input(0) in net.source.constants:
         _dequantize_constant(node, net)
         return
@@ -60,6 +63,22 @@ def dequantize_linear(node: Node, net: Lowering) -> None:
         affine.dequantized(node, net)
         return
     net.bind_view(node.output(0), replace(view, dtype="float32", is_quantized=True))
+
+
+def _require_scales(node: Node, net: Lowering, *, least: float) -> None:
+    """Refuse constant scales that are below `least`, infinite or no numbers, or run along no axis."""
+    scales = net.constant(node.input(1))
+    if scales is None:
+        return
+    odd = [float(each) for each in scales.reshape(-1) if not least <= float(each) < np.inf]
+    if odd:
+        raise Refused(f"has the scale {odd[0]:g}", rewrite="a finite scale above 0: quantize the model again")
+    shape, axis = net.type_of(node.input(0)).shape, int(node.attribute("axis", 1))
+    if scales.ndim != 1 or scales.size == 1 or shape is None:
+        return
+    if not -len(shape) <= axis < len(shape) or shape[axis] != scales.size:
+        told = f"has {scales.size} scales along axis {axis} of a value of shape {shape}"
+        raise Refused(told, rewrite="a scale for each index of that axis")
 
 
 def is_runnable(quantization: Quantization) -> bool:
