@@ -20,11 +20,38 @@ OPSET, IR_VERSION = 20, 9
 _MOST_ELEMENTS, _LARGEST = 20_000, 1e3
 FLAVOURS = ("float32", "float32", "float16", "uint8", "int8", "integers")
 # What a small difference turns into a large one.
-JUMPS = frozenset("ArgMax ArgMin Cast Ceil Equal Floor Greater Less Mod Round Sign TopK QuantizeLinear".split())
+JUMPS = frozenset(
+    ("ArgMax", "ArgMin", "Cast", "Ceil", "Equal", "Floor", "Greater", "Less", "Mod", "QuantizeLinear", "Round", "Sign")
+) | {"TopK"}
 _UNARY = (
-    "Abs Ceil Cos Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu LogSoftmax Mish Neg Relu Round Selu "
-    "Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Tanh ThresholdedRelu"
-).split()
+    "Abs",
+    "Ceil",
+    "Cos",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "LogSoftmax",
+    "Mish",
+    "Neg",
+    "Relu",
+    "Round",
+    "Selu",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Tanh",
+    "ThresholdedRelu",
+)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -77,8 +77,8 @@ def _too_large(source: Source) -> list[Refusal]:
     refusals = []
     for name, type_ in source.types.items():
         reason, shape = "", type_.shape or ()
-        if prod(shape) > MOST_ELEMENTS:
-            reason = f"has {prod(shape):,} elements, and TFLite's kernels count them in 31 bits"
+        if max((prod(shape), *shape)) > MOST_ELEMENTS:  # a length may stand beside one of 0
+            reason = f"has {max((prod(shape), *shape)):,} elements, and TFLite's kernels count them in 31 bits"
         elif len(shape) > MOST_AXES and name in source.inputs:
             reason = f"has {len(shape)} axes, and TFLite knows {MOST_AXES}"
         if reason:
