@@ -10,8 +10,10 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
 from edgeopt.graph.transposed_norm import merge_transposed_norms
+from edgeopt.steps.tflite.ceiling import settle_ceilings
 from edgeopt.steps.tflite.dynamic import with_dynamic_products
 from edgeopt.steps.tflite.expand import expanded
+from edgeopt.steps.tflite.inflation import refuse_inflation
 from edgeopt.steps.tflite.qoperators import without_qoperators
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def _forget_types(model: onnx.ModelProto) -> None:
     for value in model.graph.output:
         if value.type.HasField("tensor_type"):
             for axis in value.type.tensor_type.shape.dim:
-                if not axis.HasField("dim_value"):
+                if not axis.dim_value > 0:
                     value.type.tensor_type.ClearField("shape")
                     break
 
@@ -98,7 +100,10 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
 
     Raises:
         InputError: ONNX Runtime does not take the model.
+        Unsupported: Constants of it would be larger than a file.
     """
+    refuse_inflation(model, where=where)
+    settle_ceilings(model)
     model = without_qoperators(model)
     model = folded(model, where=where, keeps_quantization=True)
     if any(name.startswith(_INLINED) for node in model.graph.node for name in node.output):
