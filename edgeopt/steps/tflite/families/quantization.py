@@ -28,7 +28,7 @@ def quantize_linear(node: Node, net: Lowering) -> None:
 
     What TFLite's quantization cannot say (scales per axis or block, computed ones, 16 or 4 bits) is computed.
     """
-    _require_scales(node, net, least=np.finfo(np.float32).smallest_subnormal)
+    _require_scales(node, net, least=float(np.finfo(np.float32).smallest_subnormal))
     dtype = net.dtype(node.output(0))
     quantization = quantization_of(net, node) if dtype in ("int8", "uint8") else None
     if quantization is None or not quantization.is_per_tensor or not is_runnable(quantization):
@@ -89,8 +89,7 @@ def is_runnable(quantization: Quantization) -> bool:
 def _dequantize_constant(node: Node, net: Lowering) -> None:
     """Bind a constant as integers with scales where TFLite has such, else as the numbers that they stand for."""
     integers, quantization = net.source.constants[node.input(0)], quantization_of(net, node)
-    is_kept = quantization is not None and str(integers.dtype) in _WEIGHTS and is_runnable(quantization)
-    if not is_kept or not (quantization.is_per_tensor or _are_factors(node.output(0), net)):
+    if quantization is None or not _stays_integer(node, net, quantization):
         values = affine.constant_numbers(node, net)
         net.bind(node.output(0), net.new_constant(values, name=node.output(0)))
         return
@@ -99,6 +98,13 @@ def _dequantize_constant(node: Node, net: Lowering) -> None:
     tensor = net.new_constant(integers, name=node.input(0), quantization=quantization)
     axes = tuple(range(integers.ndim))
     net.bind_view(node.output(0), View(tensor=tensor, axes=axes, dtype="float32", is_quantized=True))
+
+
+def _stays_integer(node: Node, net: Lowering, quantization: Quantization) -> bool:
+    """Whether all that reads a dequantized constant can take its integers."""
+    if str(net.source.constants[node.input(0)].dtype) not in _WEIGHTS or not is_runnable(quantization):
+        return False
+    return quantization.is_per_tensor or _are_factors(node.output(0), net)
 
 
 def _are_factors(name: str, net: Lowering) -> bool:
