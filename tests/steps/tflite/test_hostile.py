@@ -139,13 +139,13 @@ def quantized(scale: Any, **options: Any) -> onnx.ModelProto:
     )
 
 
-@pytest.mark.parametrize("scale", [np.nan, np.inf, -0.1])
+@pytest.mark.parametrize("scale", [np.nan, np.inf])
 def test_weights_of_an_impossible_scale_are_refused(scale: float) -> None:
     with pytest.raises(Unsupported, match="has the scale"):
         lowered_model(quantized(scale))
 
 
-@pytest.mark.parametrize("scale", [np.nan, np.inf, -0.1, 0.0])
+@pytest.mark.parametrize("scale", [np.nan, np.inf, 0.0])
 def test_an_activation_of_an_impossible_scale_is_refused(scale: float) -> None:
     model = with_weights(
         onnx.parser.parse_model(
