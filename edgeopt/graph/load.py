@@ -98,16 +98,17 @@ def _is_whole(tensor: onnx.TensorProto) -> bool:
     """Whether a constant holds as many elements as its shape says; True for what lies elsewhere or in odd units."""
     import onnx
 
-    count = math.prod(tensor.dims)
+    count: int = math.prod(tensor.dims)
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.data_type == onnx.TensorProto.STRING:
         return True
     if tensor.HasField("raw_data"):
-        width = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        width = int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
         return len(tensor.raw_data) == count * width or tensor.data_type in _PACKED
     if tensor.data_type in _PACKED or tensor.data_type in _IN_PAIRS:
         return True
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
-    return sum(map(len, fields)) == count
+    held: int = sum(map(len, fields))
+    return held == count
 
 
 def onnx_artifact(path: Path, model: onnx.ModelProto | None = None) -> Artifact:

@@ -17,6 +17,7 @@ from edgeopt.steps.tflite.view import View
 
 # QUANTIZE counts steps in int32 before it saturates: 100 is 2**31 steps of 5e-8, and what is larger by far is none.
 _SMALLEST_SCALE = 1e-12
+_OTHER_SCALE = "a finite scale above 0: quantize the model again"
 _WEIGHTS = ("int8", "uint8", "int32")
 _FACTORS = frozenset({"Conv", "ConvTranspose", "Gemm", "GRU", "LSTM", "MatMul", "RNN"})  # behind their first input
 _REAL = frozenset({"Add", "Gather"})  # that take real numbers in any case
@@ -28,7 +29,9 @@ def quantize_linear(node: Node, net: Lowering) -> None:
 
     What TFLite's quantization cannot say (scales per axis or block, computed ones, 16 or 4 bits) is computed.
     """
-    _require_scales(node, net, least=np.finfo(np.float32).smallest_subnormal)
+    _require_scales(node, net)
+    if np.any(net.constant(node.input(1)) == 0):
+        raise Refused("has the scale 0", rewrite=_OTHER_SCALE)
     dtype = net.dtype(node.output(0))
     quantization = quantization_of(net, node) if dtype in ("int8", "uint8") else None
     if quantization is None or not quantization.is_per_tensor or not is_runnable(quantization):
@@ -50,7 +53,7 @@ def quantize_linear(node: Node, net: Lowering) -> None:
 
 def dequantize_linear(node: Node, net: Lowering) -> None:
     """DequantizeLinear: nothing by itself; who wants real numbers makes a DEQUANTIZE."""
-    _require_scales(node, net, least=0.0)  # 0 is what some give channels of weights that are all zero
+    _require_scales(node, net)  # one of 0 is given to channels of weights that are all zero
     if node.input(0) in net.source.constants:
         _dequantize_constant(node, net)
         return
@@ -65,17 +68,18 @@ def dequantize_linear(node: Node, net: Lowering) -> None:
     net.bind_view(node.output(0), replace(view, dtype="float32", is_quantized=True))
 
 
-def _require_scales(node: Node, net: Lowering, *, least: float) -> None:
-    """Refuse constant scales that are below `least`, infinite or no numbers, or run along no axis."""
+def _require_scales(node: Node, net: Lowering) -> None:
+    """Refuse constant scales that are infinite or no numbers, or run along no axis."""
     scales = net.constant(node.input(1))
     if scales is None:
         return
-    odd = [float(each) for each in scales.reshape(-1) if not least <= float(each) < np.inf]
+    odd = [float(each) for each in scales.reshape(-1) if not np.isfinite(each)]
     if odd:
-        raise Refused(f"has the scale {odd[0]:g}", rewrite="a finite scale above 0: quantize the model again")
-    shape, axis = net.type_of(node.input(0)).shape, int(node.attribute("axis", 1))
-    if scales.ndim != 1 or scales.size == 1 or shape is None:
-        return
+        raise Refused(f"has the scale {odd[0]:g}", rewrite=_OTHER_SCALE)
+    held, axis = net.source.constants.get(node.input(0)), int(node.attribute("axis", 1))
+    shape = net.type_of(node.input(0)).shape if held is None else held.shape
+    if scales.ndim != 1 or scales.size == 1 or shape is None or shape == scales.shape:
+        return  # a value of one axis has no other, whatever is written
     if not -len(shape) <= axis < len(shape) or shape[axis] != scales.size:
         told = f"has {scales.size} scales along axis {axis} of a value of shape {shape}"
         raise Refused(told, rewrite="a scale for each index of that axis")
@@ -89,8 +93,7 @@ def is_runnable(quantization: Quantization) -> bool:
 def _dequantize_constant(node: Node, net: Lowering) -> None:
     """Bind a constant as integers with scales where TFLite has such, else as the numbers that they stand for."""
     integers, quantization = net.source.constants[node.input(0)], quantization_of(net, node)
-    is_kept = quantization is not None and str(integers.dtype) in _WEIGHTS and is_runnable(quantization)
-    if not is_kept or not (quantization.is_per_tensor or _are_factors(node.output(0), net)):
+    if quantization is None or not _stays_integer(node, net, quantization):
         values = affine.constant_numbers(node, net)
         net.bind(node.output(0), net.new_constant(values, name=node.output(0)))
         return
@@ -99,6 +102,13 @@ def _dequantize_constant(node: Node, net: Lowering) -> None:
     tensor = net.new_constant(integers, name=node.input(0), quantization=quantization)
     axes = tuple(range(integers.ndim))
     net.bind_view(node.output(0), View(tensor=tensor, axes=axes, dtype="float32", is_quantized=True))
+
+
+def _stays_integer(node: Node, net: Lowering, quantization: Quantization) -> bool:
+    """Whether all that reads a dequantized constant can take its integers."""
+    if str(net.source.constants[node.input(0)].dtype) not in _WEIGHTS or not is_runnable(quantization):
+        return False
+    return quantization.is_per_tensor or _are_factors(node.output(0), net)
 
 
 def _are_factors(name: str, net: Lowering) -> bool:
