@@ -140,7 +140,10 @@ def require_onnx_ending(path: Path) -> None:
     if kind is None:
         raise unknown_format(path)
     if kind != "onnx":
-        raise Unsupported(f"`{path}` is a {kind} file, this needs an ONNX model", hint="convert from ONNX")
+        raise Unsupported(
+            f"`{path}` is a {kind} file, this needs an ONNX model",
+            hint="give the ONNX model that it was made from, or export one",
+        )
 
 
 def external_files(path: Path, model: onnx.ModelProto) -> tuple[Path, ...]:

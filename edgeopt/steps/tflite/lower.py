@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_AXES = 8
 MOST_ELEMENTS = 2**31 - 1  # lengths in the file, and offsets in kernels, are int32
+_NAMED = 3  # things that a warning names before it counts the rest
 _NO_TENSORS = frozenset({"map", "optional", "sequence", "sparse_tensor"})
 
 
@@ -69,7 +71,17 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    return Lowered(net=net.net, views=views, noted=net.noted, warnings=tuple(net.warnings))
+    return Lowered(net=net.net, views=views, noted=net.noted, warnings=_told_together(net.warnings))
+
+
+def _told_together(warnings: Mapping[str, Mapping[str, None]]) -> tuple[str, ...]:
+    """One sentence per kind of warning, which names the first things that it is true of."""
+    told = []
+    for text, about in warnings.items():
+        left = len(about) - _NAMED
+        shown = ", ".join(list(about)[:_NAMED])
+        told.append(f"{text}: {shown}{f' and {left} more' if left > 0 else ''}")
+    return tuple(told)
 
 
 def _too_large(source: Source) -> list[Refusal]:

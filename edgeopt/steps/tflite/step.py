@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 2**31  # of a flatbuffer, whose offsets are signed integers of 32 bits
 Layout = Literal["nchw", "nhwc"]
 IoType = Literal["float32", "int8"]
+_NONE_MOVED = "`nhwc` changes no input or output: none is transposed right at the boundary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,9 @@ class Tflite:
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
         details = _details(result, replaced, boundary)
-        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float))
+        idle = self.layout == "nhwc" and not boundary.inputs and not boundary.outputs
+        unmoved = (_NONE_MOVED,) if idle else ()
+        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float, *unmoved))
 
 
 def _require_size(source: Path) -> None:
