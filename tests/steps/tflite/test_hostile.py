@@ -15,7 +15,7 @@ from edgeopt.errors import Unsupported
 from edgeopt.steps.convert import Convert
 from edgeopt.steps.tflite.ceiling import settle_ceilings
 from edgeopt.steps.tflite.flatbuffer import model_bytes
-from tests.steps.tflite.running import REFERENCE, XNNPACK, assert_same, lowered_model, parsed, run_tflite
+from tests.steps.tflite.running import REFERENCE, XNNPACK, assert_same, lowered_model, parsed, run_onnx, run_tflite
 
 HEAD = '<ir_version: 9, opset_import: ["": 20]>'
 RANDOM = np.random.default_rng(0)
@@ -267,3 +267,24 @@ def test_an_output_before_a_transpose_and_a_quantizer_is_not_rounded() -> None:
         given = run_tflite(model_bytes(lowered_model(model).net), {"x": np.full((2, 3), 0.33, np.float32)}, kernels)
         np.testing.assert_allclose(given["y"], 0.33, rtol=1e-6)
         np.testing.assert_allclose(given["o"], 0.3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("step", "kinds"), [(0.06, 0), (0.2, 1)])
+def test_logarithms_below_what_the_int8_kernel_reaches_are_computed_in_float(step: float, kinds: int) -> None:
+    model = with_weights(
+        onnx.parser.parse_model(
+            f"{HEAD} g (float[1,4] x) => (float[1,4] o) {{ p = QuantizeLinear(x, a, b)  d = DequantizeLinear(p, a, b)"
+            "  y = LogSoftmax(d)  q = QuantizeLinear(y, s, z)  o = DequantizeLinear(q, s, z) }"
+        ),
+        a=np.array(0.3, np.float32),
+        b=np.array(0, np.int8),
+        s=np.array(step, np.float32),
+        z=np.array(127, np.int8),
+    )
+    x = np.array([[0.0, 3.0, -20.0, -30.0]], np.float32)
+    result = lowered_model(model)
+
+    assert (sum(each.kind == "DEQUANTIZE" for each in result.net.operations) > 1) == bool(kinds)
+    for kernels in (XNNPACK, REFERENCE):
+        given = run_tflite(model_bytes(result.net), {"x": x}, kernels)["o"]
+        np.testing.assert_allclose(given, run_onnx(model, {"x": x})["o"], atol=1.5 * max(step, 16 / 256))
