@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from edgeopt.core.target import HOST, Sourced, Target
+from edgeopt.core.target import HOST, Sourced, SourcedName, Target
 from edgeopt.core.validation import StrictModel, validated
 
 
@@ -63,12 +63,14 @@ class TargetProfile(StrictModel):
         return Target(
             name=self.name,
             description=self.description,
+            kind="cpu",
             architecture=self.cpu.architecture,
             isa=frozenset(self.cpu.isa),
             isa_source=self.cpu.isa_source,
             cores=self.cpu.cores.as_sourced(),
             clock_hz=clock.as_sourced(1e9) if clock else None,
             ram_bytes=ram.as_sourced(1e9) if ram else None,
+            quantization=SourcedName(name="mixed", source="a processor runs floats too"),
         )
 
 
