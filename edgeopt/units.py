@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -155,24 +156,20 @@ def format_points(share: float) -> str:
 
 def format_quantity(value: float, dimension: Dimension) -> str:
     """`value` in its base unit, written as people read that dimension."""
-    match dimension:
-        case Dimension.SECONDS:
-            return format_seconds(value)
-        case Dimension.BYTES:
-            return format_bytes(value)
-        case Dimension.BYTES_PER_SECOND:
-            return f"{format_bytes(value)}/s" if value >= 1e3 else f"{value:.3g} B/s"
-        case Dimension.HERTZ:
-            return f"{format_count(value)}Hz" if value >= 1e3 else f"{value:.3g} Hz"
-        case Dimension.WATTS:
-            return format_watts(value)
-        case Dimension.POINTS:
-            return f"{100 * value:.3g} pt"
-        case Dimension.PERCENT:
-            return f"{100 * value:.4g} %"
-        case Dimension.NUMBER:
-            return f"{value:.6g}"
-    return f"{value:.4g} {dimension.value}"
+    write = _FORMATS.get(dimension)
+    return write(value) if write else f"{value:.4g} {dimension.value}"
+
+
+_FORMATS: dict[Dimension, Callable[[float], str]] = {
+    Dimension.SECONDS: format_seconds,
+    Dimension.BYTES: format_bytes,
+    Dimension.BYTES_PER_SECOND: lambda rate: f"{format_bytes(rate)}/s" if rate >= 1e3 else f"{rate:.3g} B/s",
+    Dimension.HERTZ: lambda rate: f"{format_count(rate)}Hz" if rate >= 1e3 else f"{rate:.3g} Hz",
+    Dimension.WATTS: format_watts,
+    Dimension.POINTS: lambda share: f"{100 * share:.3g} pt",
+    Dimension.PERCENT: lambda share: f"{100 * share:.4g} %",
+    Dimension.NUMBER: lambda number: f"{number:.6g}",
+}
 
 
 def _scaled(number: float, units: tuple[tuple[str, float], ...]) -> str:

@@ -7,6 +7,7 @@ History:
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,7 +16,7 @@ from edgeopt.core.target import HOST, Architecture, QuantizationPolicy, SourcedN
 from edgeopt.core.target_figures import Bandwidth, Cache, Clock, Count, Figure, Memory, Power
 from edgeopt.core.target_isa import ISA_FLAGS, KIND_OF_ARCHITECTURE
 from edgeopt.core.validation import StrictModel, faults_in, validated
-from edgeopt.errors import InputError, near_names
+from edgeopt.errors import near_names
 
 SCHEMA = 2
 HINT = "docs/targets.md says every key"
@@ -36,7 +37,7 @@ class ProcessorTable(StrictModel):
     isa: list[str]
     isa_source: str = Field(min_length=1)
     isa_verified: bool = True
-    dtypes: list[Literal["float32", "float16", "bfloat16", "int8", "int16"]] = []
+    dtypes: list[Literal["float32", "float16", "bfloat16", "int8", "int16"]] = Field(default_factory=list)
     dtypes_source: str = ""
     cores: Count
     clock: Clock | None = None
@@ -66,7 +67,7 @@ class ProcessorTable(StrictModel):
     @model_validator(mode="after")
     def _caches_grow(self) -> ProcessorTable:
         sizes = [(name, figure.value) for name in ("l1d", "l2", "l3") if (figure := getattr(self, name)) is not None]
-        for (name, size), (outer, larger) in zip(sizes, sizes[1:], strict=False):
+        for (name, size), (outer, larger) in pairwise(sizes):
             if size > larger:
                 raise ValueError(f"`{name}` is larger than `{outer}`, which lies behind it")
         return self
@@ -170,7 +171,7 @@ class TargetProfile(StrictModel):
             dtypes=tuple(cpu.dtypes),
             dtypes_source=cpu.dtypes_source,
             cores=cpu.cores.as_sourced(),
-            runtime=self.runtime and SourcedName(**self.runtime.model_dump()),
+            runtime=SourcedName(**self.runtime.model_dump()) if self.runtime else None,
             quantization=self._policy(kind),
             **{name: figure.as_sourced() for name, figure in figures.items() if figure is not None},
         )

@@ -8,7 +8,6 @@ from typing import Any
 from edgeopt.units import (
     Dimension,
     format_bytes,
-    format_count,
     format_points,
     format_quantity,
     format_seconds,

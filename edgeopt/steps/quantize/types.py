@@ -89,7 +89,7 @@ _INTEGER_ONLY = Int8Types(
 
 
 def int8_types(target: Target) -> Int8Types:
-    """The types for a target: those of its policy where it runs integers alone, else of ONNX Runtime's kernels there."""
+    """The types for a target: of its policy where it runs integers alone, else as ONNX Runtime's kernels want them."""
     if target.is_integer_only:
         return _INTEGER_ONLY
     if target.architecture == "x86_64":
