@@ -98,18 +98,38 @@ NETS: dict[str, list[Any]] = {
 CONSTANTS = {"v": weights(256, 10), "b": weights(1, 4, 8, 8)}
 
 
+@pytest.fixture
+def converted(saved: Callable[..., tuple[Path, Path]], tmp_path: Path) -> Callable[..., Path]:
+    """The TFLite file of nodes, quantized for a microcontroller and converted with int8 ends."""
+
+    def make(nodes: list[Any]) -> Path:
+        read = {name for each in nodes for name in each.input}
+        model, data = saved(nodes, **{name: array for name, array in CONSTANTS.items() if name in read})
+        quantized, result = tmp_path / "mcu.onnx", tmp_path / "mcu.tflite"
+        edgeopt.quantize(model, output=quantized, data=data, target="stm32h7", measure=False, samples=8)
+        edgeopt.convert(quantized, output=result, io="int8")
+        return result
+
+    return make
+
+
 @pytest.mark.parametrize("nodes", NETS.values(), ids=NETS)
-def test_operators_with_int8_kernels_stay_in_int8(
-    saved: Callable[..., tuple[Path, Path]], tmp_path: Path, nodes: list[Any]
-) -> None:
-    read = {name for each in nodes for name in each.input}
-    model, data = saved(nodes, **{name: array for name, array in CONSTANTS.items() if name in read})
-    quantized, converted = tmp_path / "mcu.onnx", tmp_path / "mcu.tflite"
-    edgeopt.quantize(model, output=quantized, data=data, target="stm32h7", measure=False, samples=8)
+def test_operators_with_int8_kernels_stay_in_int8(converted: Callable[..., Path], nodes: list[Any]) -> None:
+    assert dtypes_of(converted(nodes)) == {"int8"}
 
-    edgeopt.convert(quantized, output=converted, io="int8")
 
-    assert dtypes_of(converted) == {"int8"}
+@pytest.mark.parametrize("nodes", NETS.values(), ids=NETS)
+def test_the_runtime_of_microcontrollers_runs_them(converted: Callable[..., Path], nodes: list[Any]) -> None:
+    micro = pytest.importorskip(
+        "tflite_micro.python.tflite_micro.runtime", reason="tflite-micro has no wheel for this Python or processor"
+    )
+    interpreter = micro.Interpreter.from_bytes(converted(nodes).read_bytes())
+    shape = interpreter.get_input_details(0)["shape"]
+    interpreter.set_input(np.random.default_rng(2).integers(-128, 128, shape, dtype=np.int8), 0)
+    interpreter.invoke()
+
+    assert interpreter.get_output(0).dtype == np.int8
+    assert np.ptp(interpreter.get_output(0).astype(int)) > 0
 
 
 @pytest.mark.parametrize("scheme", ["int8-dynamic", "fp16", "int4-weights"])

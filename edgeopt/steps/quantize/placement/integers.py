@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 # (tensorflow/lite/micro/kernels of tflite-micro). HardSigmoid only as part of x * HardSigmoid(x), as which ONNX's
 # HardSwish is taken apart when a graph is folded.
 INTEGER_KINDS: dict[str, Kind] = {
-    "Gelu": Kind.COMPUTED,
     "HardSigmoid": Kind.COMPUTED,
     "ReduceMean": Kind.COMPUTED,
     "Softmax": Kind.COMPUTED,
