@@ -272,8 +272,15 @@ def test_a_cache_is_no_larger_than_the_one_behind_it() -> None:
     assert "`l1d` is larger than `l2`, which lies behind it" in faults_of(changed(cpu__l1d__value="2 MiB"))
 
 
-def test_types_that_run_fast_need_a_source() -> None:
-    assert "say where `dtypes` comes from" in faults_of(changed(cpu__dtypes_source=""))
+@pytest.mark.parametrize("source", ["", ...])
+def test_types_that_run_fast_need_a_source(source: Any) -> None:
+    assert "say where `dtypes` comes from" in faults_of(changed(cpu__dtypes_source=source))
+
+
+def test_without_types_no_source_of_them_is_wanted() -> None:
+    table = changed(cpu__dtypes=..., cpu__dtypes_source=...)
+
+    assert profile_from_table(table, where="board.toml").as_target().dtypes == ()
 
 
 def test_a_neural_processing_unit_cannot_mix() -> None:
