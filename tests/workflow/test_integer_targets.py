@@ -79,6 +79,23 @@ NETS: dict[str, list[Any]] = {
         node("Relu", ["c"], ["r"], name="relu"),
         node("Add", ["c", "r"], ["y"], name="sum"),
     ],
+    "a clip that another reader goes around": [
+        conv("x", "c"),
+        node("Clip", ["c", "low", "high"], ["r"], name="clip"),
+        node("Add", ["c", "r"], ["y"], name="sum"),
+    ],
+    "leaky": [conv("x", "c"), node("LeakyRelu", ["c"], ["h"], name="leaky"), conv("h", "y")],
+    "a global average at the end": [conv("x", "c"), node("GlobalAveragePool", ["c"], ["y"], name="pool")],
+    "a concatenation with a constant": [
+        conv("x", "c"),
+        node("Concat", ["c", "b"], ["j"], name="join", axis=1),
+        node("Conv", ["j", "u"], ["y"], name="conv_y", pads=[1, 1, 1, 1]),
+    ],
+    "parts of a result": [
+        conv("x", "c"),
+        node("Split", ["c"], ["p", "q"], name="split", axis=1),
+        node("Sub", ["p", "q"], ["y"], name="difference"),
+    ],
     "hard swish": [conv("x", "c"), node("HardSwish", ["c"], ["h"], name="swish"), conv("h", "y")],
     "tanh": [conv("x", "c"), node("Tanh", ["c"], ["h"], name="tanh"), conv("h", "y")],
     "sigmoid": [conv("x", "c"), node("Sigmoid", ["c"], ["h"], name="sigmoid"), conv("h", "y")],
@@ -95,7 +112,13 @@ NETS: dict[str, list[Any]] = {
     "a sum with a constant": [conv("x", "c"), node("Relu", ["c"], ["r"]), node("Add", ["r", "b"], ["y"], name="sum")],
     "a product with a constant": [conv("x", "c"), node("Mul", ["c", "b"], ["y"], name="product")],
 }
-CONSTANTS = {"v": weights(256, 10), "b": weights(1, 4, 8, 8)}
+CONSTANTS = {
+    "low": np.float32(-0.5),
+    "high": np.float32(0.25),
+    "u": weights(4, 8, 3, 3),
+    "v": weights(256, 10),
+    "b": weights(1, 4, 8, 8),
+}
 
 
 @pytest.fixture
