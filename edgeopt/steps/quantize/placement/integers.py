@@ -35,6 +35,15 @@ def ends_by_itself(node: ir.Node) -> bool:
     return node.op_type in _OWN_SCALES and output.is_graph_output() and not output.uses()
 
 
+def integer_reason(node: ir.Node) -> str:
+    """Why a node stays float where the target runs integers alone; empty where it has an int8 kernel."""
+    if ends_by_itself(node):
+        return END_REASON
+    is_part = node.op_type == "HardSigmoid" and not is_gate(node)
+    is_known = node.domain in ("", "ai.onnx") and node.op_type in ALL_KINDS and not is_part
+    return "" if is_known else f"edgeopt knows no integer kernel for {node.op_type}"
+
+
 def values_of(node: ir.Node) -> list[ir.Value]:
     """The inputs of a computed node that hold values: those of HARD_SWISH where the node ends one."""
     given = node.inputs[:1] if node.op_type in _ONE_VALUE else node.inputs
