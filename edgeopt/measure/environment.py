@@ -14,6 +14,7 @@ from typing import Any
 
 from edgeopt._version import __version__
 from edgeopt.core.host import host_processor, usable_cpus
+from edgeopt.core.host_memory import memory_bytes
 
 _PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "ai-edge-litert")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -35,7 +36,7 @@ def environment(*, threads: int | None = None) -> dict[str, Any]:
         "cores": processor.cores,
         "governor": governor(),
         "load_average": load_average(),
-        "memory_bytes": _memory_bytes(),
+        "memory_bytes": memory_bytes(),
         "cpu_limit": _cpu_limit(),
         "os": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -47,7 +48,7 @@ def environment(*, threads: int | None = None) -> dict[str, Any]:
 def machine_identity() -> str:
     """A digest that tells one machine's figures from another's: processor, cores, memory and operating system."""
     processor = host_processor()
-    facts = (processor.model, processor.architecture, sorted(processor.isa), os.cpu_count(), _memory_bytes())
+    facts = (processor.model, processor.architecture, sorted(processor.isa), os.cpu_count(), memory_bytes())
     return hashlib.sha256(repr((*facts, platform.system())).encode()).hexdigest()[:12]
 
 
@@ -126,13 +127,6 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _cpu_limit() -> float | None:
