@@ -1,0 +1,147 @@
+"""The arena: what TFLite Micro's own interpreter records, to the byte."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeopt.graph.tflite.arena import Arena, as_int8, plan_arena
+from edgeopt.graph.tflite.packing import live_bytes
+from edgeopt.graph.tflite.read import read_tflite
+from tests.graph.tflite.micro_models import single_models
+from tests.graph.tflite.recorded import recorded, starts
+from tests.small_tflite import Operator, Small, Tensor
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+SINGLE = single_models()
+HOST_WORD = 8  # bytes
+
+
+def arena_here(path: Path) -> Arena:
+    """The arena of a model as the interpreter has it on this machine."""
+    return plan_arena(read_tflite(path), word_bytes=HOST_WORD, is_recorded=True)
+
+
+def chain(count: int, *, constants: int = 0, shape: tuple[int, ...] = (1, 4)) -> Small:
+    """`count` operators one after another, and constants that nothing reads."""
+    return Small(
+        tensors=[
+            *(Tensor(name=f"t{place}", shape=shape) for place in range(count + 1)),
+            *(Tensor(name=f"c{place}", data=np.zeros(4, np.float32)) for place in range(constants)),
+        ],
+        operators=[Operator(kind="FLOOR", inputs=[f"t{at}"], outputs=[f"t{at + 1}"]) for at in range(count)],
+        inputs=["t0"],
+        outputs=[f"t{count}"],
+    )
+
+
+def residual() -> Small:
+    """A value that is kept while others are computed."""
+    return Small(
+        tensors=[Tensor(name=name, shape=(1, 8, 8, 4)) for name in "xabcy"],
+        operators=[
+            Operator(kind="ABS", inputs=["x"], outputs=["a"]),
+            Operator(kind="SQUARE", inputs=["a"], outputs=["b"]),
+            Operator(kind="FLOOR", inputs=["b"], outputs=["c"]),
+            Operator(kind="ADD", inputs=["a", "c"], outputs=["y"], options=("AddOptions", {})),
+        ],
+        inputs=["x"],
+        outputs=["y"],
+    )
+
+
+@pytest.mark.parametrize("label", SINGLE)
+def test_a_kernel_takes_what_the_interpreter_records(save: Callable[..., Path], label: str) -> None:
+    model = SINGLE[label]
+    told, planned = recorded(model.content()), arena_here(save(model))
+    assert planned.assumed == ()
+    assert planned.head_bytes == told.head
+    assert planned.tail_bytes == pytest.approx(told.tail, abs=16)  # what an odd length shifts is not followed
+
+
+@pytest.mark.parametrize("model", [chain(1), chain(7), chain(20, constants=5), residual()])
+def test_a_chain_and_a_residual_take_what_the_interpreter_records(save: Callable[..., Path], model: Small) -> None:
+    told, planned = recorded(model.content()), arena_here(save(model))
+    assert (planned.head_bytes, planned.tail_bytes, planned.used_bytes) == (told.head, told.tail, told.total)
+
+
+@pytest.mark.parametrize("model", [chain(4), chain(4, constants=20), chain(33), residual()])
+def test_the_interpreter_starts_in_what_is_needed_and_in_no_less(save: Callable[..., Path], model: Small) -> None:
+    needed = arena_here(save(model)).needed_bytes
+    assert starts(model.content(), needed)
+    assert not starts(model.content(), needed - 32)
+
+
+def test_small_activations_need_more_to_start_than_they_use(save: Callable[..., Path]) -> None:
+    planned = arena_here(save(chain(4, constants=20)))
+    assert planned.needed_bytes > planned.used_bytes
+    assert not starts(chain(4, constants=20).content(), planned.used_bytes)
+
+
+def test_the_peak_names_its_operator_and_what_is_in_use(save: Callable[..., Path]) -> None:
+    planned = plan_arena(read_tflite(save(residual())))
+    assert planned.peak is not None
+    assert planned.peak.live_bytes == 3 * 1024
+    assert planned.peak.operator == "FLOOR"
+    assert {name for name, _ in planned.peak.buffers} == {"a", "b", "c"}
+    assert planned.peak.live_bytes == sum(size for _, size in planned.peak.buffers)
+
+
+def test_a_model_that_computes_nothing_has_no_peak(save: Callable[..., Path]) -> None:
+    nothing = Small(tensors=[Tensor(name="x", shape=(1, 4))], operators=[], inputs=["x"], outputs=["x"])
+    assert plan_arena(read_tflite(save(nothing))).peak is None
+
+
+def test_a_microcontroller_takes_less_than_a_machine_of_64_bits(save: Callable[..., Path]) -> None:
+    model = read_tflite(save(residual()))
+    small, large = plan_arena(model), plan_arena(model, word_bytes=HOST_WORD)
+    assert small.head_bytes == large.head_bytes
+    assert large.tail_bytes / 2 < small.tail_bytes < large.tail_bytes
+
+
+@pytest.mark.parametrize("side", [4, 8, 16])
+def test_the_arena_grows_with_the_input(save: Callable[..., Path], side: int) -> None:
+    small, large = (plan_arena(read_tflite(save(chain(3, shape=(1, at, at, 4))))) for at in (side, side + 4))
+    assert small.used_bytes < large.used_bytes
+    assert small.needed_bytes <= large.needed_bytes
+
+
+def test_int8_takes_a_quarter_of_the_head(save: Callable[..., Path]) -> None:
+    model = read_tflite(save(residual()))
+    assert plan_arena(as_int8(model)).head_bytes == plan_arena(model).head_bytes / 4
+
+
+def test_variables_last_and_an_unknown_kernel_is_named(save: Callable[..., Path]) -> None:
+    model = Small(
+        tensors=[
+            Tensor(name="x", shape=(1, 4)),
+            Tensor(name="v", shape=(1, 64), is_variable=True),
+            Tensor(name="y", shape=(1, 4)),
+        ],
+        operators=[Operator(kind="SVDF", inputs=["x", "v"], outputs=["y"])],
+        inputs=["x"],
+        outputs=["y"],
+    )
+    planned = plan_arena(read_tflite(save(model)))
+    assert planned.assumed == ("SVDF",)
+    assert {one.name for one in planned.buffers} == {"x", "y"}
+    assert planned.tail_bytes > 256
+
+
+def test_no_plan_takes_less_than_what_is_in_use_at_once(save: Callable[..., Path]) -> None:
+    for model in (*SINGLE.values(), residual(), chain(9)):
+        planned = plan_arena(read_tflite(save(model)))
+        assert planned.head_bytes >= max(live_bytes(planned.buffers).values(), default=0)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["ad_autoencoder_int8", "ic_resnet8_fp32", "ic_resnet8_int8", "kws_dscnn_int8"])
+def test_the_models_of_mlperf_tiny_take_what_the_interpreter_records(name: str) -> None:
+    path = SHARED / "mlperf_tiny" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip("shared data is not here")
+    told, planned = recorded(path.read_bytes()), arena_here(path)
+    assert (planned.head_bytes, planned.tail_bytes) == (told.head, told.tail)
+    assert starts(path.read_bytes(), planned.needed_bytes)
+    assert not starts(path.read_bytes(), planned.needed_bytes - 32)
