@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 micro: Any = pytest.importorskip(
@@ -63,3 +64,15 @@ def said(does: Callable[[], object]) -> str:
             os.close(kept)
         file.seek(0)
         return file.read().decode() + raised
+
+
+def refusal(content: bytes) -> str:
+    """What it says when it starts with a model and runs it once on zeros; nothing where both work."""
+
+    def run() -> None:
+        interpreter = micro.Interpreter.from_bytes(content, arena_size=LARGE)
+        details = interpreter.get_input_details(0)
+        interpreter.set_input(np.zeros(details["shape"], details["dtype"]), 0)
+        interpreter.invoke()
+
+    return said(run)
