@@ -1,4 +1,4 @@
-"""Quantities as people write them (`12 ms`, `0.5 pt`, `200 KB`, `5 %`), and figures as people read them.
+"""Quantities as people write them (`12 ms`, `0.5 pt`, `200 KB`, `5 %`, `1.8 GHz`), and figures as people read them.
 
 Inside edgeopt a time is in seconds, a size in bytes and a share in [0, 1]; this module is the edge.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +23,9 @@ class Dimension(StrEnum):
     PERCENT = "%"
     JOULES = "J"
     DECIBELS = "dB"
+    HERTZ = "Hz"
+    WATTS = "W"
+    BYTES_PER_SECOND = "B/s"
     NUMBER = "1"
 
 
@@ -47,13 +51,36 @@ _UNITS: dict[str, tuple[Dimension, float]] = {
     "mj": (Dimension.JOULES, 1e-3),
     "j": (Dimension.JOULES, 1.0),
     "db": (Dimension.DECIBELS, 1.0),
+    "hz": (Dimension.HERTZ, 1.0),
+    "khz": (Dimension.HERTZ, 1e3),
+    "mhz": (Dimension.HERTZ, 1e6),
+    "ghz": (Dimension.HERTZ, 1e9),
+    "uw": (Dimension.WATTS, 1e-6),
+    "µw": (Dimension.WATTS, 1e-6),
+    "mw": (Dimension.WATTS, 1e-3),
+    "w": (Dimension.WATTS, 1.0),
+    "b/s": (Dimension.BYTES_PER_SECOND, 1.0),
+    "kb/s": (Dimension.BYTES_PER_SECOND, 1e3),
+    "mb/s": (Dimension.BYTES_PER_SECOND, 1e6),
+    "gb/s": (Dimension.BYTES_PER_SECOND, 1e9),
     "": (Dimension.NUMBER, 1.0),
 }
 _AGES = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-# The case of a unit is free, but `M` before `s` or `J` would be mega, not milli.
-_NOT_MILLI = re.compile(r"M[sSjJ]")
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%]*)\s*")
-_WRITTEN_UNITS = ("ns", "us", "ms", "s", "min", "h", "B", "KB", "MB", "GB", "KiB", "MiB", "GiB", "pt", "%", "J", "dB")
+# The case of a unit is free, but `M` before `s`, `J` or `W` would be mega, not milli.
+_NOT_MILLI = re.compile(r"M[sSjJwW]")
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%/]*)\s*")
+_WRITTEN_UNITS: dict[Dimension, tuple[str, ...]] = {
+    Dimension.SECONDS: ("ns", "us", "ms", "s", "min", "h"),
+    Dimension.BYTES: ("B", "KB", "MB", "GB", "KiB", "MiB", "GiB"),
+    Dimension.POINTS: ("pt",),
+    Dimension.PERCENT: ("%",),
+    Dimension.JOULES: ("uJ", "mJ", "J"),
+    Dimension.DECIBELS: ("dB",),
+    Dimension.HERTZ: ("Hz", "kHz", "MHz", "GHz"),
+    Dimension.WATTS: ("uW", "mW", "W"),
+    Dimension.BYTES_PER_SECOND: ("B/s", "KB/s", "MB/s", "GB/s"),
+    Dimension.NUMBER: (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +106,15 @@ def parse_quantity(text: str) -> Quantity:
     if unit is None or not math.isfinite(value):
         raise InputError(
             f"`{text.strip()}` is not a quantity",
-            hint="write a number and a unit, as in `12 ms` or `200 KB`; units: " + ", ".join(_WRITTEN_UNITS),
+            hint="write a number and a unit, as in `12 ms` or `200 KB`; units: "
+            + ", ".join(unit for units in _WRITTEN_UNITS.values() for unit in units),
         )
     return Quantity(value, unit[0])
+
+
+def units_of(dimension: Dimension) -> tuple[str, ...]:
+    """The units that a quantity of `dimension` may be written in, as people write them."""
+    return _WRITTEN_UNITS[dimension]
 
 
 def format_seconds(seconds: float) -> str:
@@ -101,6 +134,11 @@ def format_bytes(size: float) -> str:
     return _scaled(size, (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))) or f"{size:.0f} B"
 
 
+def format_watts(watts: float) -> str:
+    """A power with three significant digits, in the unit that suits it: `0.0419` W is `41.9 mW`."""
+    return _scaled(watts, (("W", 1.0), ("mW", 1e-3))) or f"{_three_digits(watts / 1e-6)} µW"
+
+
 def format_count(number: float) -> str:
     """A count with three significant digits: `12501632` is `12.5 M`."""
     return _scaled(number, (("G", 1e9), ("M", 1e6), ("k", 1e3))) or f"{number:.0f}"
@@ -118,18 +156,20 @@ def format_points(share: float) -> str:
 
 def format_quantity(value: float, dimension: Dimension) -> str:
     """`value` in its base unit, written as people read that dimension."""
-    match dimension:
-        case Dimension.SECONDS:
-            return format_seconds(value)
-        case Dimension.BYTES:
-            return format_bytes(value)
-        case Dimension.POINTS:
-            return f"{100 * value:.3g} pt"
-        case Dimension.PERCENT:
-            return f"{100 * value:.4g} %"
-        case Dimension.NUMBER:
-            return f"{value:.6g}"
-    return f"{value:.4g} {dimension.value}"
+    write = _FORMATS.get(dimension)
+    return write(value) if write else f"{value:.4g} {dimension.value}"
+
+
+_FORMATS: dict[Dimension, Callable[[float], str]] = {
+    Dimension.SECONDS: format_seconds,
+    Dimension.BYTES: format_bytes,
+    Dimension.BYTES_PER_SECOND: lambda rate: f"{format_bytes(rate)}/s" if rate >= 1e3 else f"{rate:.3g} B/s",
+    Dimension.HERTZ: lambda rate: f"{format_count(rate)}Hz" if rate >= 1e3 else f"{rate:.3g} Hz",
+    Dimension.WATTS: format_watts,
+    Dimension.POINTS: lambda share: f"{100 * share:.3g} pt",
+    Dimension.PERCENT: lambda share: f"{100 * share:.4g} %",
+    Dimension.NUMBER: lambda number: f"{number:.6g}",
+}
 
 
 def _scaled(number: float, units: tuple[tuple[str, float], ...]) -> str:

@@ -52,6 +52,18 @@ FINITE = st.floats(min_value=1e-8, max_value=1e11)
         ("2 uJ", 2e-6, Dimension.JOULES),
         ("2 J", 2, Dimension.JOULES),
         ("-3 dB", -3, Dimension.DECIBELS),
+        ("1.8 GHz", 1.8e9, Dimension.HERTZ),
+        ("120 MHz", 1.2e8, Dimension.HERTZ),
+        ("32 khz", 32_000, Dimension.HERTZ),
+        ("50 Hz", 50, Dimension.HERTZ),
+        ("42 mW", 0.042, Dimension.WATTS),
+        ("3 uW", 3e-6, Dimension.WATTS),
+        ("3 µW", 3e-6, Dimension.WATTS),
+        ("7.2 W", 7.2, Dimension.WATTS),
+        ("2.5 GB/s", 2.5e9, Dimension.BYTES_PER_SECOND),
+        ("800 MB/s", 8e8, Dimension.BYTES_PER_SECOND),
+        ("3 KB/s", 3000, Dimension.BYTES_PER_SECOND),
+        ("3 B/s", 3, Dimension.BYTES_PER_SECOND),
         ("0.91", 0.91, Dimension.NUMBER),
         ("+.5e-1", 0.05, Dimension.NUMBER),
         ("1.", 1, Dimension.NUMBER),
@@ -82,7 +94,7 @@ def test_a_number_that_is_not_finite_is_refused(text: str) -> None:
         parse_quantity(text)
 
 
-@pytest.mark.parametrize("text", ["5 MJ", "5 Ms", "5 MS"])
+@pytest.mark.parametrize("text", ["5 MJ", "5 Ms", "5 MS", "5 MW"])
 def test_a_mega_unit_is_not_taken_for_a_milli_unit(text: str) -> None:
     with pytest.raises(InputError, match="is not a quantity"):
         parse_quantity(text)
@@ -139,6 +151,11 @@ def test_shares_are_per_cent_and_differences_are_signed_points() -> None:
         (0.05, Dimension.PERCENT, "5 %"),
         (0.002, Dimension.JOULES, "0.002 J"),
         (31.42, Dimension.DECIBELS, "31.42 dB"),
+        (1.8e9, Dimension.HERTZ, "1.80 GHz"),
+        (50, Dimension.HERTZ, "50 Hz"),
+        (0.0419, Dimension.WATTS, "41.9 mW"),
+        (7.2, Dimension.WATTS, "7.20 W"),
+        (2.74e9, Dimension.BYTES_PER_SECOND, "2.74 GB/s"),
         (0.91, Dimension.NUMBER, "0.91"),
     ],
 )

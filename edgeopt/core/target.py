@@ -55,6 +55,7 @@ class Target:
         isa: Instruction-set flags: those of processors named as in /proc/cpuinfo, those of microcontrollers as in
             GCC's `-march`.
         isa_source: Where the flags come from.
+        isa_verified: Whether that was looked up; false where any flag is from memory.
         dtypes: Types that run fast, as numpy calls them.
         dtypes_source: Where that comes from.
         cores: Number of cores.
@@ -79,6 +80,7 @@ class Target:
     core: str = ""
     isa: frozenset[str]
     isa_source: str
+    isa_verified: bool = True
     dtypes: tuple[str, ...] = ()
     dtypes_source: str = ""
     cores: Sourced

@@ -19,7 +19,9 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def validated(model: type[Table], table: dict[str, Any], *, where: str) -> Table:
+def validated(
+    model: type[Table], table: dict[str, Any], *, where: str, hint: str = "see `docs/configuration.md` for every key"
+) -> Table:
     """`table` as a `model`.
 
     Raises:
@@ -28,9 +30,20 @@ def validated(model: type[Table], table: dict[str, Any], *, where: str) -> Table
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        faults = [_fault_text(fault, model) for fault in error.errors()]
-        hint = "see `docs/configuration.md` for every key"
-        raise InputError(f"`{where}`: " + "; ".join(faults), hint=hint) from error
+        raise InputError(f"`{where}`: " + "; ".join(_fault_texts(error, model)), hint=hint) from error
+
+
+def faults_in(model: type[BaseModel], table: dict[str, Any]) -> list[str]:
+    """Every fault of `table` with its key; none where it is a `model`."""
+    try:
+        model.model_validate(table)
+    except ValidationError as error:
+        return _fault_texts(error, model)
+    return []
+
+
+def _fault_texts(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    return [_fault_text(fault, model) for fault in error.errors()]
 
 
 def _fault_text(fault: Any, model: type[BaseModel]) -> str:
@@ -40,7 +53,9 @@ def _fault_text(fault: Any, model: type[BaseModel]) -> str:
         return f"unknown key `{key}`" + (f", did you mean `{near[0]}`?" if near else "")
     if fault["type"] == "missing":
         return f"`{key}` is missing"
-    return f"`{key}` is `{fault['input']}`: {fault['msg'].removeprefix('Value error, ')}"
+    told = fault["msg"].removeprefix("Value error, ")
+    is_table = isinstance(fault["input"], dict | BaseModel)
+    return f"`{key}`: {told}" if is_table else f"`{key}` is `{fault['input']}`: {told}"
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[Any]) -> list[str]:

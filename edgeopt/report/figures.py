@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgeopt.units import format_bytes, format_count, format_points, format_seconds, format_share
+from edgeopt.units import (
+    Dimension,
+    format_bytes,
+    format_points,
+    format_quantity,
+    format_seconds,
+    format_share,
+    format_watts,
+)
 
 Record = dict[str, Any]
 # (what, baseline, candidate, in words)
@@ -24,9 +32,11 @@ def figure_text(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     forms: dict[str, Callable[[float], str]] = {
-        "Hz": lambda hertz: f"{format_count(hertz)}Hz",
+        "Hz": lambda hertz: format_quantity(hertz, Dimension.HERTZ),
         "s": format_seconds,
         "B": format_bytes,
+        "B/s": lambda rate: format_quantity(rate, Dimension.BYTES_PER_SECOND),
+        "W": format_watts,
         "%": format_share,
         "pt": format_points,
     }

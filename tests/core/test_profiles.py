@@ -35,6 +35,9 @@ def test_the_host_is_what_was_detected() -> None:
     assert host.isa == host_processor().isa
     assert host.cores.value == host_processor().cores
     assert host.isa_source == host.cores.source == "detected"
+    assert {figure.source for _, figure in host.figures()} == {"detected"}
+    assert host.runtime is not None
+    assert not host.is_integer_only
 
 
 def test_the_host_comes_first_among_the_names() -> None:
@@ -42,7 +45,9 @@ def test_the_host_comes_first_among_the_names() -> None:
 
     assert names[0] == HOST
     assert names[1:] == sorted(names[1:])
-    assert {"rpi3", "rpi4", "rpi5", "rpi-zero2w"} <= set(names)
+    assert {"rpi3", "rpi4", "rpi5", "rpi-zero2w", "jetson-nano", "orin-nano"} <= set(names)
+    assert {"pixel-a55", "pixel-a76", "pixel-a78", "pixel-x1", "x86-64-avx2", "x86-64-vnni", "n100"} <= set(names)
+    assert {"stm32l4r5", "stm32h7", "stm32u5", "nrf5340", "ethos-u55"} <= set(names)
 
 
 @pytest.mark.parametrize("name", target_names()[1:])
@@ -53,7 +58,28 @@ def test_every_shipped_profile_is_whole_and_tells_its_sources(name: str) -> None
     assert not target.is_host
     assert target.description
     assert target.isa_source
-    assert all(figure.source for figure in (target.cores, target.clock_hz, target.ram_bytes) if figure)
+    assert target.clock_hz is not None
+    assert all(figure.source for _, figure in target.figures())
+    assert target.runtime is not None
+    assert target.runtime.source
+    assert target.quantization.source
+    assert target.dtypes_source
+    assert {"flash_bytes", "ram_bytes"} <= {key for key, _ in target.figures()} or target.kind != "mcu"
+
+
+@pytest.mark.parametrize("name", target_names()[1:])
+def test_what_a_shipped_profile_has_from_memory_is_marked_so(name: str) -> None:
+    target = load_target(name)
+
+    assert [key for key, figure in target.figures() if "from memory" in figure.source and figure.verified] == []
+    assert "from memory" not in target.isa_source or not target.isa_verified
+
+
+def test_dot_products_of_bytes_are_told_by_the_instructions() -> None:
+    having = {name for name in target_names()[1:] if load_target(name).has_int8_dot_product}
+
+    assert {"rpi5", "orin-nano", "n100", "x86-64-vnni", "pixel-a55", "ethos-u55"} <= having
+    assert not having & {"rpi-zero2w", "rpi3", "rpi4", "jetson-nano", "x86-64-avx2", "stm32l4r5", "stm32h7", "nrf5340"}
 
 
 def test_a_profile_is_read_in_hertz_and_bytes() -> None:
@@ -74,7 +100,7 @@ def test_a_profile_of_the_users_own_is_named_by_its_path(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("rpi-4", "did you mean `rpi4`"), ("rp5", "`rpi5`"), ("???", "known: host, ")]
+    ("name", "hint"), [("rpi-4", "did you mean `rpi4`"), ("rp5", "`rpi5`"), ("???", "known: ethos-u55, host, ")]
 )
 def test_an_unknown_target_is_refused_with_its_near_names(name: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -24,6 +24,8 @@ class Int8Types:
             none.
         small_products: A product of two activations, as in attention, whose result has fewer rows or columns than this
             stays float; 0 keeps none.
+        is_integer_only: Whether all that has an integer kernel on the target runs in it, whether it pays in ONNX
+            Runtime or not: a node that stays float is a fault there, not a choice.
         reason: Why these, for people.
     """
 
@@ -32,6 +34,7 @@ class Int8Types:
     thin_channels: int = 0
     narrow_channels: int = 0
     small_products: int = 0
+    is_integer_only: bool = False
     reason: str
 
     @property
@@ -75,10 +78,20 @@ _X86 = Int8Types(
     reason="x86-64 without VNNI saturates unless weights keep 7 bits",
 )
 _SIGNED = Int8Types(activations="int8", weight_limit=127, reason="ARM kernels multiply signed bytes")
+# TFLite's 8-bit specification, which TFLite Micro, CMSIS-NN and Vela follow: activations int8 with a zero point,
+# weights int8 and symmetric.
+_INTEGER_ONLY = Int8Types(
+    activations="int8",
+    weight_limit=127,
+    is_integer_only=True,
+    reason="its kernels take and give signed bytes, from the input to the output",
+)
 
 
 def int8_types(target: Target) -> Int8Types:
-    """The types for a target's instruction set, as ONNX Runtime's kernels want them."""
+    """The types for a target: of its policy where it runs integers alone, else as ONNX Runtime's kernels want them."""
+    if target.is_integer_only:
+        return _INTEGER_ONLY
     if target.architecture == "x86_64":
         return _X86_VNNI if target.isa & _VNNI else _X86
     return _SIGNED

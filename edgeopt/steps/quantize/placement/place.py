@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
-from edgeopt.steps.quantize.placement.kinds import KINDS, Kind, channel_axis, constant, node_name, result_of
+from edgeopt.steps.quantize.placement.kinds import (
+    ALL_KINDS,
+    KINDS,
+    Kind,
+    channel_axis,
+    constant,
+    ends_by_itself,
+    node_name,
+    result_of,
+    values_of,
+)
 from edgeopt.steps.quantize.placement.sizes import (
     POOLED_POSITIONS,
     Rules,
@@ -36,6 +47,7 @@ __all__ = [
 
 # Their kernels write floats where nobody wants integers; those of all others write integers only.
 _FLOAT_WRITERS = frozenset({"Gemm", "MatMul"})
+END_REASON = "it ends the model: `edgeopt convert` makes it int8 in its kernel's own scale"
 # Left float without a word: they cost next to nothing, or are not part of the computation of values.
 _SILENT = frozenset({"Shape", "Constant", "Cast", "Identity", "Gather", "ConstantOfShape", "Range", "Dropout"})
 
@@ -85,6 +97,8 @@ def place_for(graph: ir.Graph, types: Int8Types, *, keep_float: Mapping[str, str
         thin_channels=types.thin_channels,
         narrow_channels=types.narrow_channels,
         small_products=types.small_products,
+        pooled_positions=inf if types.is_integer_only else POOLED_POSITIONS,
+        is_integer_only=types.is_integer_only,
         keep_float=keep_float,
     )
 
@@ -96,6 +110,7 @@ def place(
     narrow_channels: int = 0,
     small_products: int = 0,
     pooled_positions: float = POOLED_POSITIONS,
+    is_integer_only: bool = False,
     keep_float: Mapping[str, str] | None = None,
 ) -> Placement:
     """The placement for a folded graph, node by node in order, then without what no integer node needs.
@@ -106,6 +121,7 @@ def place(
         narrow_channels: Depthwise convolutions of at most this many channels behind a float one stay float.
         small_products: Products of two activations with fewer rows or columns in the result than this stay float.
         pooled_positions: Averages of windows at more positions than this stay float.
+        is_integer_only: Nothing stays float since it would not pay: the target runs integers alone.
         keep_float: Node name -> why it stays float whatever the rules say, as the user or a measurement wants it.
 
     Raises:
@@ -116,7 +132,9 @@ def place(
         narrow_channels=narrow_channels,
         small_products=small_products,
         pooled_positions=pooled_positions,
+        is_integer_only=is_integer_only,
     )
+    kinds = ALL_KINDS if is_integer_only else KINDS
     placement = Placement(rules=sizes, asked_float=known_nodes(graph, keep_float or {}))
     rules: dict[Kind, Callable[[ir.Node, Placement], str]] = {
         Kind.WEIGHTED: _place_weighted,
@@ -125,9 +143,9 @@ def place(
         Kind.ABSORBED: _place_absorbed,
     }
     for node in graph:
-        kind = KINDS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        kind = kinds.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         asked = placement.asked_float.get(node_name(node), "")
-        reason = asked or (rules[kind](node, placement) if kind else _no_kernel(node))
+        reason = asked or (rules[kind](node, placement) if kind else _no_kernel(node, placement))
         if reason:
             placement.kept_float[node_name(node)] = reason
     _leave_what_does_not_pay(placement)
@@ -209,11 +227,16 @@ def _place_product_of_activations(node: ir.Node, placement: Placement) -> str:
 
 
 def _place_computed(node: ir.Node, placement: Placement) -> str:
-    values = [value for value in node.inputs if value is not None]
+    values = values_of(node)
     if any(constant(value) for value in values):
         return "one of its inputs is a constant"
     if any(_not_float(value) for value in values):
         return "its inputs are not float32"
+    if placement.rules.is_integer_only:
+        if ends_by_itself(node):
+            return END_REASON
+        for value in values:
+            _take(placement, value)
     if not all(value.name in placement.tensors for value in values):
         return "its inputs are float, so integers would not pay"
     if reason := pooling_reason(node, placement.rules):
@@ -227,9 +250,11 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
 
 def _place_carried(node: ir.Node, placement: Placement) -> str:
     data = node.inputs[0]
+    if placement.rules.is_integer_only and data is not None and not constant(data) and not _not_float(data):
+        _take(placement, data)
     if data is None or data.name not in placement.tensors:
         return "" if data is None or constant(data) else "its input is float"
-    if node.op_type == "MaxPool" and data.name not in placement.forced:
+    if node.op_type == "MaxPool" and data.name not in placement.forced and not placement.rules.is_integer_only:
         return "its input is float, and so it pools faster"
     results = _results(node)
     if _reads_forced(node, placement):
@@ -248,6 +273,8 @@ def _place_absorbed(node: ir.Node, placement: Placement) -> str:
     if producer in placement.nodes and result_of(producer) is output and output.name in placement.tensors:
         placement.clamps.append(node)
         return ""
+    if placement.rules.is_integer_only:
+        return _place_computed(node, placement)
     return "its input is not the result of an integer node alone"
 
 
@@ -259,13 +286,20 @@ def _leave_what_does_not_pay(placement: Placement) -> None:
     for an integer node: its kernel may write floats itself.
     """
     kept: list[ir.Node] = []
+    is_integer_only = placement.rules.is_integer_only
     for node in reversed(placement.nodes):
-        if KINDS[node.op_type] is Kind.WEIGHTED or _is_read_by(node, kept) or _reads_integers(node, placement):
+        if (
+            is_integer_only
+            or ALL_KINDS[node.op_type] is Kind.WEIGHTED
+            or _is_read_by(node, kept)
+            or _reads_integers(node, placement)
+        ):
             kept.append(node)
             continue
         placement.kept_float[node_name(node)] = "no integer node reads its result, so integers would not pay"
     placement.nodes = kept[::-1]
-    written = {value.name for node in kept if node.op_type not in _FLOAT_WRITERS for value in _results(node)}
+    float_writers = frozenset() if is_integer_only else _FLOAT_WRITERS
+    written = {value.name for node in kept if node.op_type not in float_writers for value in _results(node)}
     for name, value in list(placement.tensors.items()):
         is_read = any(use.node in kept for use in value.uses())
         if not is_read and name not in written:
@@ -284,7 +318,7 @@ def _is_read_by(node: ir.Node, nodes: list[ir.Node]) -> bool:
 
 def _results(node: ir.Node) -> Sequence[ir.Value]:
     """The outputs that hold values: not the positions that a MaxPool gives, nor those that are left out."""
-    if KINDS[node.op_type] is not Kind.CARRIED:
+    if ALL_KINDS[node.op_type] is not Kind.CARRIED:
         return [result_of(node)]
     outputs = node.outputs[:1] if node.op_type == "MaxPool" else node.outputs
     return [output for output in outputs if output.name]
@@ -292,7 +326,7 @@ def _results(node: ir.Node) -> Sequence[ir.Value]:
 
 def _data(node: ir.Node) -> Sequence[ir.Value | None]:
     """The inputs that hold values, not lengths or axes."""
-    return node.inputs[:1] if KINDS[node.op_type] is Kind.CARRIED else node.inputs
+    return node.inputs[:1] if ALL_KINDS[node.op_type] is Kind.CARRIED else node.inputs
 
 
 def _reads_forced(node: ir.Node, placement: Placement) -> bool:
@@ -303,7 +337,7 @@ def _reads_integers(node: ir.Node, placement: Placement) -> bool:
     is_forced = [value is not None and value.name in placement.forced for value in _data(node)]
     rounded = [
         value is not None
-        and any(use.node in placement.nodes and KINDS[use.node.op_type] is Kind.WEIGHTED for use in value.uses())
+        and any(use.node in placement.nodes and ALL_KINDS[use.node.op_type] is Kind.WEIGHTED for use in value.uses())
         for value in _data(node)
     ]
     return any(is_forced) and all(one or other for one, other in zip(is_forced, rounded, strict=True))
@@ -358,5 +392,9 @@ def _float(node: ir.Node, key: str) -> float:
     return float(node.attributes[key].as_float()) if key in node.attributes else 1.0
 
 
-def _no_kernel(node: ir.Node) -> str:
-    return "" if node.op_type in _SILENT else f"ONNX Runtime has no faster integer kernel for {node.op_type}"
+def _no_kernel(node: ir.Node, placement: Placement) -> str:
+    if node.op_type in _SILENT:
+        return ""
+    if not placement.rules.is_integer_only:
+        return f"ONNX Runtime has no faster integer kernel for {node.op_type}"
+    return END_REASON if ends_by_itself(node) else f"edgeopt knows no integer kernel for {node.op_type}"

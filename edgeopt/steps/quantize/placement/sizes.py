@@ -31,12 +31,14 @@ class Rules:
         small_products: Products of two activations whose result has fewer rows or columns than this, or an unknown
             number.
         pooled_positions: Averages of windows at more positions than this, or an unknown number.
+        is_integer_only: Whether the target runs integers alone: nothing then stays float since it would not pay.
     """
 
     thin_channels: int = 0
     narrow_channels: int = 0
     small_products: int = 0
     pooled_positions: float = POOLED_POSITIONS
+    is_integer_only: bool = False
 
 
 def thin_reason(node: ir.Node, weight: ir.Value, rules: Rules) -> str:
