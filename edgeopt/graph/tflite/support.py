@@ -13,6 +13,9 @@ from edgeopt.graph.tflite.costs import MAC_RULES
 from edgeopt.graph.tflite.micro import ETHOS_U, FLOAT_OPERATORS, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
 
+ABSENT = "TFLite Micro has no such operator"
+HYBRID = "integer weights under float activations (hybrid), which TFLite Micro refuses"
+UINT8 = "uint8 activations, which TFLite Micro no longer takes"
 _EDGES = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _WITHOUT_KERNELS = frozenset({"float16", "bfloat16", "float64", "complex64", "complex128"})
 _WIDE = frozenset({"int64", "uint64"})
@@ -44,8 +47,8 @@ def lacking_in_micro(model: TfliteModel, *, has_ethos_u: bool = False) -> tuple[
     def fault(graph: Graph, operator: Operator) -> str:
         if operator.is_custom:
             is_found = operator.name in MICRO_CUSTOM_OPERATORS or (has_ethos_u and operator.name == ETHOS_U)
-            return "" if is_found else "TFLite Micro has no such operator"
-        return "TFLite Micro has no such operator" if operator.name not in MICRO_OPERATORS else _type(graph, operator)
+            return "" if is_found else ABSENT
+        return ABSENT if operator.name not in MICRO_OPERATORS else _type(graph, operator)
 
     return _misfits(model, fault)
 
@@ -88,9 +91,9 @@ def _type(graph: Graph, operator: Operator) -> str:
         data = flowing[0].dtype
         weights = {one.dtype for one in read if one.is_constant and len(one.shape) > 1}
         if data == "float32" and weights - {"float32"}:
-            return "integer weights under float activations (hybrid), which TFLite Micro refuses"
+            return HYBRID
         if data == "uint8" and operator.name in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}:
-            return "uint8 activations, which TFLite Micro no longer takes"
+            return UINT8
     return ""
 
 
