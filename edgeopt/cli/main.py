@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "gate": ("edgeopt.cli.gate:command", "Judge rules and say whether the model may ship."),
     "runs": ("edgeopt.cli.runs:command", "List, show and trace what was recorded."),
-    "targets": ("edgeopt.cli.targets:command", "List and show device profiles."),
+    "targets": ("edgeopt.cli.targets:command", "List, show and check device profiles."),
     "doctor": ("edgeopt.cli.doctor:command", "Say what is installed and what can be measured here."),
     "demo": ("edgeopt.cli.demo:command", "Run the main job on the model that ships."),
     "completion": ("edgeopt.cli.completion:command", "Print the script for tab completion."),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from edgeopt.errors import EdgeoptError
 
@@ -183,11 +184,14 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
         raise click.BadParameter(f"`{text}` is not a list of numbers like `0.5,0.5,0.5`", param_hint=option) from error
 
 
-def complete_targets(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Names of targets that begin with what was typed."""
+def complete_targets(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str] | list[CompletionItem]:
+    """Names of targets that begin with what was typed; files, for a profile of the user's own, where none does."""
     from edgeopt.core.profiles import target_names
 
-    return [name for name in target_names() if name.startswith(incomplete)]
+    names = [name for name in target_names() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
 
 
 target_option = click.option(

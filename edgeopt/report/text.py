@@ -34,6 +34,7 @@ from edgeopt.report.reliability import calibration_cells
 from edgeopt.report.soak_text import soak_parts
 from edgeopt.report.tables import facts_table as _facts
 from edgeopt.report.tables import headed_table as _table
+from edgeopt.report.target_text import TARGET_VIEWS
 from edgeopt.report.told import SLICE_HEADERS, WAIVER_HEADERS, facts_of, slice_cells, slices_text, waiver_cells
 from edgeopt.units import format_bytes, format_count, format_seconds, format_share
 
@@ -188,25 +189,6 @@ def run_view(record: Record) -> RenderableType:
     return Group(_facts(origin_facts(record)), VIEWS[record["command"]](record))
 
 
-def targets_view(record: Record) -> RenderableType:
-    """Names and descriptions."""
-    return _facts([(entry["name"], entry["description"]) for entry in record["targets"]])
-
-
-def target_view(record: Record) -> RenderableType:
-    """One profile, every figure with its source."""
-    int8 = record["int8"]
-    facts = [
-        ("target", f"{record['name']}: {record['description']}"),
-        ("instructions", f"{record['architecture']} {' '.join(record['isa'])} ({record['isa_source']})"),
-        ("int8", f"{int8['activations']} activations, {int8['weight_bits']}-bit weights: {int8['reason']}"),
-    ]
-    for name, figure in record["figures"].items():
-        mark = "" if figure["verified"] else ", not verified"
-        facts.append((name, f"{figure_text(figure['value'], figure['unit'])} ({figure['source']}{mark})"))
-    return _facts(facts)
-
-
 def doctor_view(record: Record) -> RenderableType:
     """What is there, what is missing and what mends it."""
     table = _table("", "state", "detail", "to mend it")
@@ -231,14 +213,13 @@ VIEWS: dict[str, Callable[[Record], RenderableType]] = {
     "compare": compare_view,
     "gate": gate_view,
     "run": run_view,
-    "targets": targets_view,
-    "target": target_view,
     "doctor": doctor_view,
     "init": init_view,
     **CONVERT_VIEWS,
     **DIAGNOSE_VIEWS,
     **PLAN_VIEWS,
     **RECORD_VIEWS,
+    **TARGET_VIEWS,
 }
 
 

@@ -57,17 +57,25 @@ def test_completion_prints_a_script_for_the_shell(edgeopt, shell):
     assert "edgeopt" in left.out
 
 
-def test_completion_of_a_target_offers_names(folder):
-    runner = CliRunner()
+def completed(words: str) -> set[str]:
+    """What bash is offered behind `words`."""
     environment = {
         "_EDGEOPT_COMPLETE": "bash_complete",
-        "COMP_WORDS": "edgeopt inspect m --target rpi",
-        "COMP_CWORD": "4",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
     }
+    result = CliRunner().invoke(cli, env=environment, prog_name="edgeopt", complete_var="_EDGEOPT_COMPLETE")
+    return set(result.output.splitlines())
 
-    result = runner.invoke(cli, env=environment, prog_name="edgeopt", complete_var="_EDGEOPT_COMPLETE")
 
-    assert {"plain,rpi3", "plain,rpi4", "plain,rpi5"} <= set(result.output.splitlines())
+@pytest.mark.parametrize("words", ["edgeopt inspect m --target rpi", "edgeopt targets show rpi"])
+def test_completion_of_a_target_offers_names(folder, words):
+    assert {"plain,rpi3", "plain,rpi4", "plain,rpi5"} <= completed(words)
+
+
+def test_completion_of_a_target_offers_files_where_no_name_begins_so(folder):
+    assert completed("edgeopt targets show ./my") == {"file,./my"}
+    assert completed("edgeopt targets check my") == {"file,my"}
 
 
 def test_a_command_can_be_invoked_without_the_program(folder):

@@ -63,6 +63,7 @@ def test_subcommands_have_their_help_in_the_page(root: Path) -> None:
 
     assert "Usage: edgeopt targets list " in page
     assert "Usage: edgeopt targets show " in page
+    assert "Usage: edgeopt targets check " in page
 
 
 def test_the_page_does_not_depend_on_the_terminal(

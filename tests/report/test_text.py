@@ -266,21 +266,6 @@ def test_a_rule_without_a_figure_has_empty_cells(shown):
     )
 
 
-def test_targets_and_a_target_tell_figures_with_their_sources(shown):
-    profile = {
-        "name": "rpi4",
-        "description": "a board",
-        "architecture": "aarch64",
-        "isa": ["asimd"],
-        "isa_source": "ARM",
-        "int8": {"activations": "int8", "weight_bits": 8, "reason": "signed"},
-        "figures": {"clock_hz": {"value": 1.5e9, "unit": "Hz", "source": "the maker", "verified": False}},
-    }
-
-    assert "rpi4 a board" in shown("targets", {"targets": [{"name": "rpi4", "description": "a board"}]})
-    assert "1.50 GHz (the maker, not verified)" in shown("target", profile)
-
-
 def test_doctor_tells_the_line_that_mends(shown):
     check = {"name": "[torch]", "state": "missing", "detail": "to convert", "mend": "pip install 'edgeopt[torch]'"}
 

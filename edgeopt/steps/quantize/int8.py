@@ -18,6 +18,7 @@ from edgeopt.steps.quantize.choice.choose import Choice, Tried, Wishes, choose
 from edgeopt.steps.quantize.choice.trial import Parts, Score, Trial, parts_of
 from edgeopt.steps.quantize.doubts import calibration_doubts
 from edgeopt.steps.quantize.observation.kept import KeptObservations
+from edgeopt.steps.quantize.placement.integers import END_REASON
 from edgeopt.steps.quantize.scheme import Made, Prefer, put_together, taken_apart
 from edgeopt.steps.quantize.types import int8_types
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _EIGHT_BITS = 127  # the largest integer
 _MEASURING_SECONDS = 2.0
+_MOST_NAMED = 5
 _HUGE = "the model is above 2 GiB, so no correction was tried: name those that are wanted, as `--rounding gptq`"
 
 
@@ -105,8 +107,24 @@ class Int8Static:
                     "origin": "host",
                 },
             },
-            warnings=(*calibration_doubts(data, made.ranges), *([_HUGE] if is_huge else [])),
+            warnings=(
+                *calibration_doubts(data, made.ranges),
+                *([_HUGE] if is_huge else []),
+                *self._floats_left(made.placement.kept_float),
+            ),
         )
+
+    def _floats_left(self, kept_float: Mapping[str, str]) -> list[str]:
+        """A warning where nodes stay float though the target runs integers alone."""
+        left = [node for node, why in kept_float.items() if why != END_REASON]
+        if not self.target.is_integer_only or not left:
+            return []
+        named = ", ".join(f"`{node}`" for node in left[:_MOST_NAMED]) + (", …" if len(left) > _MOST_NAMED else "")
+        return [
+            f"`{self.target.name}` runs integers alone, and {len(left)} node(s) stay float: {named}; after "
+            "`edgeopt convert` they take float kernels, or `--io int8` is refused: take them out of the model, or put "
+            "operators with int8 kernels in their place"
+        ]
 
     def _measured(self, candidates: Candidates, choice: Choice, data: Dataset) -> PlacementByMeasurement | None:
         """What stays float since it is slower in int8 on this machine; None where nothing is measured."""

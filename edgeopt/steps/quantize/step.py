@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
-from edgeopt.errors import InputError, near_names
+from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.calibration_rows import write_calibration_rows
 from edgeopt.graph.load import read_proto
 from edgeopt.graph.save import save_onnx
@@ -154,6 +154,11 @@ class Quantize:
 
     def _scheme(self) -> Scheme:
         target, kept = load_target(self.target), dict.fromkeys(self.keep_float, _BY_USER)
+        if target.is_integer_only and self.scheme not in STATIC:
+            raise Unsupported(
+                f"scheme `{self.scheme}` computes in floats, and `{target.name}` runs int8 alone",
+                hint="leave `--scheme` out: int8 with samples from `--data` is what it takes",
+            )
         if self.scheme == "int8-dynamic":
             from edgeopt.steps.quantize.dynamic import Int8Dynamic
 
@@ -192,7 +197,8 @@ class Quantize:
 
         Raises:
             InputError: The model cannot be read, fails on the data, or is quantized already.
-            Unsupported: Nothing in the model runs under the scheme.
+            Unsupported: Nothing in the model runs under the scheme, or the target runs integers alone and the scheme
+                does not.
         """
         from edgeopt.steps.quantize.prepare import prepared
 

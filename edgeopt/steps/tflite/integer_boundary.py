@@ -13,8 +13,8 @@ from edgeopt.steps.tflite.net import Net, Operation, Quantization, Tensor
 # Operations that move values and take int8 as they take float32.
 _CARRIERS = frozenset({"RESHAPE", "TRANSPOSE", "EXPAND_DIMS", "SQUEEZE"})
 _HINT = (
-    "quantize the model so that its ends are integers: `edgeopt quantize MODEL --target rpi4` (for x86-64 the first "
-    "convolution stays float); or leave it `--io float32`"
+    "quantize the model so that its ends are integers: `edgeopt quantize MODEL --target stm32l4r5`, or another target "
+    "that runs integers alone (for x86-64 the first convolution stays float); or leave it `--io float32`"
 )
 
 

@@ -43,35 +43,6 @@ KINDS: dict[str, Kind] = {
     "Clip": Kind.ABSORBED,
 }
 
-# Operators that a target of integers alone runs so besides: TFLite Micro has int8 kernels for them, and ONNX Runtime
-# computes what stands between their pairs in float (tensorflow/lite/micro/kernels of tflite-micro).
-INTEGER_KINDS: dict[str, Kind] = {
-    "Gelu": Kind.COMPUTED,
-    "HardSwish": Kind.COMPUTED,
-    "ReduceMean": Kind.COMPUTED,
-    "Softmax": Kind.COMPUTED,
-    "Sub": Kind.COMPUTED,
-    "Tanh": Kind.COMPUTED,
-}
-ALL_KINDS: dict[str, Kind] = {**KINDS, **INTEGER_KINDS}
-# Activations whose int8 kernels have a scale of their own: where one ends a model, a conversion writes it in integers
-# without a pair behind it, in that scale (docs/adr/0018).
-_OWN_SCALES = frozenset({"LogSoftmax", "Sigmoid", "Softmax", "Tanh"})
-# Inputs after the first are lengths, axes or bounds.
-_ONE_VALUE = frozenset({"Clip", "ReduceMean", "Relu"})
-
-
-def ends_by_itself(node: ir.Node) -> bool:
-    """Whether a node ends the model with an activation that needs no pair to become int8 in a conversion."""
-    output = node.outputs[0]
-    return node.op_type in _OWN_SCALES and output.is_graph_output() and not output.uses()
-
-
-def values_of(node: ir.Node) -> list[ir.Value]:
-    """The inputs of a computed node that hold values."""
-    given = node.inputs[:1] if node.op_type in _ONE_VALUE else node.inputs
-    return [value for value in given if value is not None]
-
 
 def node_name(node: ir.Node) -> str:
     """The node's name, or that of its first output that has one."""

@@ -8,17 +8,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
-from edgeopt.steps.quantize.placement.kinds import (
-    ALL_KINDS,
-    KINDS,
-    Kind,
-    channel_axis,
-    constant,
-    ends_by_itself,
-    node_name,
-    result_of,
-    values_of,
-)
+from edgeopt.steps.quantize.placement.integers import ALL_KINDS, END_REASON, ends_by_itself, is_gate, values_of
+from edgeopt.steps.quantize.placement.kinds import KINDS, Kind, channel_axis, constant, node_name, result_of
 from edgeopt.steps.quantize.placement.sizes import (
     POOLED_POSITIONS,
     Rules,
@@ -47,7 +38,6 @@ __all__ = [
 
 # Their kernels write floats where nobody wants integers; those of all others write integers only.
 _FLOAT_WRITERS = frozenset({"Gemm", "MatMul"})
-END_REASON = "it ends the model: `edgeopt convert` makes it int8 in its kernel's own scale"
 # Left float without a word: they cost next to nothing, or are not part of the computation of values.
 _SILENT = frozenset({"Shape", "Constant", "Cast", "Identity", "Gather", "ConstantOfShape", "Range", "Dropout"})
 
@@ -228,24 +218,36 @@ def _place_product_of_activations(node: ir.Node, placement: Placement) -> str:
 
 def _place_computed(node: ir.Node, placement: Placement) -> str:
     values = values_of(node)
-    if any(constant(value) for value in values):
-        return "one of its inputs is a constant"
     if any(_not_float(value) for value in values):
         return "its inputs are not float32"
-    if placement.rules.is_integer_only:
-        if ends_by_itself(node):
-            return END_REASON
-        for value in values:
-            _take(placement, value)
-    if not all(value.name in placement.tensors for value in values):
-        return "its inputs are float, so integers would not pay"
-    if reason := pooling_reason(node, placement.rules):
+    reason_of = _reason_among_integers if placement.rules.is_integer_only else _reason_among_floats
+    if reason := reason_of(node, placement):
         return reason
+    for value in values:
+        _take(placement, value)
     if _reads_forced(node, placement):
         placement.forced.add(str(result_of(node).name))
     placement.nodes.append(node)
-    _take(placement, result_of(node))
+    if not is_gate(node):
+        _take(placement, result_of(node))
     return ""
+
+
+def _reason_among_floats(node: ir.Node, placement: Placement) -> str:
+    """Why a computed node stays float where others may; empty where it does not."""
+    values = values_of(node)
+    if any(constant(value) for value in values):
+        return "one of its inputs is a constant"
+    if not all(value.name in placement.tensors for value in values):
+        return "its inputs are float, so integers would not pay"
+    return pooling_reason(node, placement.rules)
+
+
+def _reason_among_integers(node: ir.Node, placement: Placement) -> str:
+    """Why a computed node stays float where the target runs integers alone; empty where it does not."""
+    if ends_by_itself(node):
+        return END_REASON
+    return _no_kernel(node, placement) if node.op_type == "HardSigmoid" and not is_gate(node) else ""
 
 
 def _place_carried(node: ir.Node, placement: Placement) -> str:
