@@ -1,5 +1,6 @@
 """The arena: what TFLite Micro's own interpreter records, to the byte."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from tests.graph.tflite.micro_models import single_models
 from tests.graph.tflite.recorded import recorded, starts
 from tests.small_tflite import Operator, Small, Tensor
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 SINGLE = single_models()
 HOST_WORD = 8  # bytes
 
@@ -137,11 +137,37 @@ def test_no_plan_takes_less_than_what_is_in_use_at_once(save: Callable[..., Path
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["ad_autoencoder_int8", "ic_resnet8_fp32", "ic_resnet8_int8", "kws_dscnn_int8"])
-def test_the_models_of_mlperf_tiny_take_what_the_interpreter_records(name: str) -> None:
-    path = SHARED / "mlperf_tiny" / f"{name}.tflite"
-    if not path.exists():
-        pytest.skip("shared data is not here")
+def test_the_models_of_mlperf_tiny_take_what_the_interpreter_records(shared_data: Path, name: str) -> None:
+    path = shared_data / "mlperf_tiny" / f"{name}.tflite"
     told, planned = recorded(path.read_bytes()), arena_here(path)
     assert (planned.head_bytes, planned.tail_bytes) == (told.head, told.tail)
     assert starts(path.read_bytes(), planned.needed_bytes)
     assert not starts(path.read_bytes(), planned.needed_bytes - 32)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("file", "model", "dtype"),
+    [
+        ("ad_autoencoder_int8", "mlperf_tiny_ad_fc_autoencoder", "int8"),
+        ("ic_resnet8_int8", "mlperf_tiny_ic_resnet8_cifar10", "int8"),
+        ("ic_resnet8_fp32", "mlperf_tiny_ic_resnet8_cifar10", "fp32"),
+        ("kws_dscnn_int8", "mlperf_tiny_kws_dscnn", "int8"),
+    ],
+)
+def test_no_layer_reads_and_writes_more_than_the_head_holds(
+    shared_data: Path, file: str, model: str, dtype: str
+) -> None:
+    with (shared_data / "latency" / "mlperf_tiny_features.csv").open() as lines:
+        rows = {(row["model"], row["dtype"]): row for row in csv.DictReader(lines)}
+    planned = plan_arena(read_tflite(shared_data / "mlperf_tiny" / f"{file}.tflite"))
+    largest = int(rows[model, dtype]["max_layer_io_bytes"])
+    assert largest <= planned.head_bytes <= 2 * largest
+
+
+@pytest.mark.shared
+def test_resnet8_takes_about_what_the_vendor_of_the_board_publishes(shared_data: Path) -> None:
+    with (shared_data / "latency" / "stm32_modelzoo_memory.csv").open() as lines:
+        (row,) = (row for row in csv.DictReader(lines) if row["model"] == "resnet_v1_8_32_int8")
+    planned = plan_arena(read_tflite(shared_data / "mlperf_tiny" / "ic_resnet8_int8.tflite"))
+    assert planned.used_bytes == pytest.approx(float(row["activation_ram_kib"]) * 1024, rel=0.1)
