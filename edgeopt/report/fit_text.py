@@ -52,6 +52,8 @@ def _arena(fit: Record) -> str:
     tables = arena["needed_bytes"] - arena["head_bytes"] - arena["tail_bytes"]
     if tables >= arena["needed_bytes"] / 100:
         parts += f", {format_bytes(tables)} more while it starts"
+    if ram["most_bytes"] and ram["most_bytes"] > ram["needed_bytes"]:
+        parts += f", up to {format_bytes(ram['most_bytes'])} with CMSIS-NN"
     unknown = f"; the memory of {', '.join(arena['assumed'])} is taken to be small" if arena["assumed"] else ""
     return f"an arena of {format_bytes(arena['needed_bytes'])} ({parts}) of {_limit(ram)}{unknown}"
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 ON_CPU = "weights and the peak of activations, counted from the graph at batch 1; a runtime takes more"
 ON_MCU = (
-    "TFLite Micro's arena, planned as its interpreter does with reference kernels and 32-bit pointers; CMSIS-NN takes "
-    "scratch memory on top, and the program its stack and its own data"
+    "TFLite Micro's arena, planned as its interpreter does with 32-bit pointers: at the least with its reference "
+    "kernels, at the most with those of CMSIS-NN; the program's stack and its own data come on top"
 )
 
 

@@ -125,6 +125,12 @@ def test_tables_that_outgrow_the_head_and_unknown_kernels_are_told() -> None:
     assert "peak" not in text
 
 
+def test_what_cmsis_takes_on_top_is_told() -> None:
+    assert "5.69 KB structures, up to 60.5 KB with CMSIS-NN) of" in text_of(
+        mcu_fit(ram=need(55_888, 640_000, True, most_bytes=60_496))
+    )
+
+
 def test_slow_operators_are_gathered_by_reason() -> None:
     slow = [{"operator": name, "count": 2, "reason": "computes in float32"} for name in ("CONV_2D", "ADD")]
     assert "slow computes in float32: 2 CONV_2D, 2 ADD" in text_of(mcu_fit(slow=slow))

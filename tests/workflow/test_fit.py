@@ -59,10 +59,21 @@ def test_a_small_model_fits_a_microcontroller(saved: Callable[[Small], Path]) ->
 
 
 def test_ram_that_is_short_by_a_byte_does_not_fit(saved: Callable[[Small], Path]) -> None:
-    path = saved(SINGLE["CONV_2D int8"])
+    path = saved(SINGLE["ADD int8"])
     needed = plan_arena(read_tflite(path)).needed_bytes
     assert fit_of(path, board(ram=needed)).fits is True
     assert fit_of(path, board(ram=needed - 1)).fits is False
+
+
+def test_ram_between_the_reference_kernels_and_those_of_cmsis_leaves_it_open(
+    saved: Callable[[Small], Path],
+) -> None:
+    path = saved(SINGLE["CONV_2D int8"])
+    least, most = fit_of(path, board()).ram.needed_bytes, fit_of(path, board()).ram.most_bytes
+    assert least < most
+    assert fit_of(path, board(ram=least - 1)).fits is False
+    assert fit_of(path, board(ram=least)).fits is None
+    assert fit_of(path, board(ram=most)).fits is True
 
 
 def test_flash_between_the_least_and_the_most_code_leaves_it_open(saved: Callable[[Small], Path]) -> None:

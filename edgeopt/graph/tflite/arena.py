@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from edgeopt.graph.tflite.costs import label_of
-from edgeopt.graph.tflite.micro import ASSUMED, KERNELS, kept_arrays, scratch_buffers
+from edgeopt.graph.tflite.micro import ASSUMED, KERNELS, Scratch, kept_arrays, scratch_buffers
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
 from edgeopt.graph.tflite.packing import ALIGNMENT, Buffer, aligned, live_bytes, packed_bytes, packed_offsets
 
@@ -49,8 +49,8 @@ class Arena:
     Attributes:
         head_bytes: Activations and scratch buffers.
         tail_bytes: What lasts.
-        planning_bytes: What the interpreter takes at once while it plans: most of the tail, and tables that are gone
-            afterwards.
+        planning_bytes: What the interpreter takes at once, at the most, while it prepares kernels and plans: most of
+            the tail, and what is gone afterwards.
         buffers: What lies in the head.
         offsets: Bytes from its start, of each buffer.
         peak: The operator that most memory is in use for; None where nothing is computed.
@@ -72,11 +72,17 @@ class Arena:
 
     @property
     def needed_bytes(self) -> int:
-        """The least arena that it starts in, of a length that keeps both ends aligned."""
+        """An arena that it starts in, of a length that keeps both ends aligned."""
         return aligned(max(self.used_bytes, self.planning_bytes), ALIGNMENT)
 
 
-def plan_arena(model: TfliteModel, *, word_bytes: int = WORD_BYTES, is_recorded: bool = False) -> Arena:
+def plan_arena(
+    model: TfliteModel,
+    *,
+    word_bytes: int = WORD_BYTES,
+    is_recorded: bool = False,
+    scratch: Scratch = scratch_buffers,
+) -> Arena:
     """The arena of a model, at the lengths that its file holds.
 
     A model with branches or loops is planned as if the largest of its further graphs ran above its main one, which is
@@ -87,19 +93,22 @@ def plan_arena(model: TfliteModel, *, word_bytes: int = WORD_BYTES, is_recorded:
         word_bytes: Length of a pointer: 4 on microcontrollers, 8 on the machine that the interpreter is checked on.
         is_recorded: Whether the counters of RecordingMicroAllocator lie in the arena too, as they do where
             `print_allocations()` is asked; firmware goes without.
+        scratch: Rule of scratch buffers; that of the reference kernels by default.
     """
     main, *others = model.graphs
-    buffers = list(_buffers(main))
+    buffers = list(_buffers(main, scratch))
     offsets = packed_offsets(buffers)
     head = packed_bytes(buffers, offsets)
-    further = [_head_bytes(graph) for graph in others]
+    further = [_head_bytes(graph, scratch) for graph in others]
     if any(one.name in _CONTROL for one in main.operators):
         head += max(further, default=0)
-    handles = sum(len(scratch_buffers(graph, one)) for graph in model.graphs for one in graph.operators)
+    handles = sum(len(scratch(graph, one)) for graph in model.graphs for one in graph.operators)
     tensors = sum(len(graph.tensors) for graph in model.graphs)
     kinds = {one.name for graph in model.graphs for one in graph.operators}
     tail = _tail(model, handles, word_bytes, is_recorded)
-    planning = tail.used_bytes + _table_bytes(tensors, handles, len(buffers), word_bytes, len(model.graphs))
+    requests = (handles + _MOST_SCRATCH_BUFFERS) * (word_bytes + 8)
+    tables = _table_bytes(requests, tensors + handles, len(buffers), len(model.graphs), word_bytes)
+    planning = tail.used_bytes + max(tables, requests + _passing_bytes(model, word_bytes))
     _take_interface(tail, main, word_bytes)
     return Arena(
         head_bytes=head,
@@ -124,12 +133,12 @@ def _byte(tensor: Tensor) -> Tensor:
     return replace(tensor, dtype="int8", bits=8, data=(start, size * 8 // tensor.bits), scales=(1.0,), zero_points=(0,))
 
 
-def _head_bytes(graph: Graph) -> int:
-    buffers = list(_buffers(graph))
+def _head_bytes(graph: Graph, scratch: Scratch) -> int:
+    buffers = list(_buffers(graph, scratch))
     return packed_bytes(buffers, packed_offsets(buffers))
 
 
-def _buffers(graph: Graph) -> Iterator[Buffer]:
+def _buffers(graph: Graph, scratch: Scratch) -> Iterator[Buffer]:
     """Tensors that are computed, then scratch buffers; step 0 is before the first operator."""
     lives = _lives(graph)
     for place, tensor in enumerate(graph.tensors):
@@ -138,7 +147,7 @@ def _buffers(graph: Graph) -> Iterator[Buffer]:
         first, last = lives[place]
         yield Buffer(size_bytes=tensor.size_bytes, first=first, last=last, name=tensor.name)
     for step, operator in enumerate(graph.operators, start=1):
-        for size in scratch_buffers(graph, operator):
+        for size in scratch(graph, operator):
             yield Buffer(size_bytes=size, first=step, last=step, name=f"scratch of {label_of(graph, operator)}")
 
 
@@ -241,8 +250,27 @@ def _take_interface(tail: _Tail, graph: Graph, word_bytes: int) -> None:
                 tail.numbers(4 + 4 * len(scales))  # its zero points
 
 
-def _table_bytes(tensors: int, handles: int, buffers: int, word_bytes: int, graphs: int) -> int:
+def _table_bytes(requests: int, infos: int, buffers: int, graphs: int, word_bytes: int) -> int:
     """Requests for scratch buffers, an AllocationInfo per tensor and request, and the planner's tables."""
-    requests = (handles + _MOST_SCRATCH_BUFFERS) * (word_bytes + 8)
-    infos = graphs * word_bytes + (tensors + handles) * aligned(2 * word_bytes + 13, word_bytes)
-    return aligned(requests + infos, ALIGNMENT) + buffers * _PLANNER_BYTES
+    entries = graphs * word_bytes + infos * aligned(2 * word_bytes + 13, word_bytes)
+    return aligned(requests + entries, ALIGNMENT) + buffers * _PLANNER_BYTES
+
+
+def _passing_bytes(model: TfliteModel, word_bytes: int) -> int:
+    """TfLiteTensors of all that an operator reads and makes, which are there while it prepares.
+
+    Products and reductions have them twice, and all are taken to. The operator that has most of them is taken to come
+    last, when the tail is largest, so this is never too little.
+    """
+    one = aligned(5 * word_bytes + 17, word_bytes)
+
+    def size(tensor: Tensor) -> int:
+        if not tensor.scales:
+            return one
+        return one + aligned(2 * word_bytes + 4, word_bytes) + aligned(4 + 4 * len(tensor.scales), word_bytes)
+
+    def held(graph: Graph, operator: Operator) -> int:
+        places = (place for place in (*operator.inputs, *operator.outputs) if place >= 0)
+        return 2 * sum(size(graph.tensors[place]) for place in places)
+
+    return max((held(graph, operator) for graph in model.graphs for operator in graph.operators), default=0)

@@ -45,6 +45,7 @@ ETHOS_U = "ethos-u"  # what Vela writes in place of operators; builds for that u
 FLOAT_OPERATORS = frozenset({"CEIL", "EXP", "L2_POOL_2D", "ROUND"})
 
 Sizes = Sequence[int]
+Scratch = Callable[[Graph, Operator], Sizes]  # bytes of each buffer that an operator needs while it runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
