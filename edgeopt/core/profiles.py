@@ -40,7 +40,7 @@ def load_target(name: str) -> Target:
 
 def _near(name: str) -> str:
     """The names nearest to `name`, or all; and how a profile of the user's own is named."""
-    own = f"; a profile of your own is named by its path, which ends in `{ENDING}`"
+    own = f" (a profile of your own is named by its path, which ends in `{ENDING}`)"
     return near_names(name, target_names()) + own
 
 

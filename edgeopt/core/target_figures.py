@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +11,8 @@ from edgeopt.core.target import Sourced
 from edgeopt.core.validation import StrictModel
 from edgeopt.errors import InputError
 from edgeopt.units import Dimension, format_quantity, parse_quantity, units_of
+
+_EXACT = 2**53  # the integers below it are floats exactly
 
 
 class Figure(StrictModel):
@@ -111,5 +114,8 @@ class Power(Figure):
 
 def _number(value: Any) -> float | None:
     """A whole number; None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and float(value).is_integer() else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, int):
+        return float(value) if abs(value) < _EXACT else inf
+    return value if value.is_integer() else None

@@ -38,7 +38,7 @@ class ProcessorTable(StrictModel):
     isa_source: str = Field(min_length=1)
     isa_verified: bool = True
     dtypes: list[Literal["float32", "float16", "bfloat16", "int8", "int16"]] = Field(default_factory=list)
-    dtypes_source: str = ""
+    dtypes_source: str = Field(default="", validate_default=True)
     cores: Count
     clock: Clock | None = None
     macs_per_cycle: Count | None = None

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgeopt.errors import InputError
 
+_MOST_SHOWN = 80  # characters of a value that does not fit
+
 Table = TypeVar("Table", bound=BaseModel)
 
 
@@ -53,9 +55,14 @@ def _fault_text(fault: Any, model: type[BaseModel]) -> str:
         return f"unknown key `{key}`" + (f", did you mean `{near[0]}`?" if near else "")
     if fault["type"] == "missing":
         return f"`{key}` is missing"
-    told = fault["msg"].removeprefix("Value error, ")
+    told = "a table is wanted" if fault["type"] == "model_type" else fault["msg"].removeprefix("Value error, ")
     is_table = isinstance(fault["input"], dict | BaseModel)
-    return f"`{key}`: {told}" if is_table else f"`{key}` is `{fault['input']}`: {told}"
+    return f"`{key}`: {told}" if is_table else f"`{key}` is `{_shortened(fault['input'])}`: {told}"
+
+
+def _shortened(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[Any]) -> list[str]:

@@ -214,7 +214,7 @@ def test_the_list_of_faults_is_what_a_refusal_says() -> None:
     assert faults_of_profile(TABLE) == []
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "many", None, -1, 0, 2.5, True, 1e300, "4"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "many", None, -1, 0, 2.5, True, 1e300, 10**60, "4"])
 def test_a_count_is_a_whole_positive_number(value: Any) -> None:
     assert f"`cpu.cores.value` is `{value}`: " in faults_of(changed(cpu__cores__value=value))
 
@@ -257,12 +257,30 @@ def test_an_impossible_figure_is_refused_by_its_key(key: str, value: str) -> Non
     assert f"`{key.replace('__', '.')}.value` is `{value}`" in faults_of(changed(**{f"{key}__value": value}))
 
 
+@pytest.mark.parametrize("key", ["cpu", "memory", "power", "runtime", "quantization"])
+def test_what_should_be_a_table_is_said_to_be_none(key: str) -> None:
+    assert f"`{key}` is `3`: a table is wanted" in faults_of(changed(**{key: 3}))
+
+
+def test_a_long_value_is_shortened() -> None:
+    message = faults_of(changed(cpu__clock__value="9" * 1000))
+
+    assert f"`cpu.clock.value` is `{'9' * 79}…`: " in message
+
+
 def test_a_cache_is_no_larger_than_the_one_behind_it() -> None:
     assert "`l1d` is larger than `l2`, which lies behind it" in faults_of(changed(cpu__l1d__value="2 MiB"))
 
 
-def test_types_that_run_fast_need_a_source() -> None:
-    assert "say where `dtypes` comes from" in faults_of(changed(cpu__dtypes_source=""))
+@pytest.mark.parametrize("source", ["", ...])
+def test_types_that_run_fast_need_a_source(source: Any) -> None:
+    assert "say where `dtypes` comes from" in faults_of(changed(cpu__dtypes_source=source))
+
+
+def test_without_types_no_source_of_them_is_wanted() -> None:
+    table = changed(cpu__dtypes=..., cpu__dtypes_source=...)
+
+    assert profile_from_table(table, where="board.toml").as_target().dtypes == ()
 
 
 def test_a_neural_processing_unit_cannot_mix() -> None:

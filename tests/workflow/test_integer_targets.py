@@ -79,6 +79,23 @@ NETS: dict[str, list[Any]] = {
         node("Relu", ["c"], ["r"], name="relu"),
         node("Add", ["c", "r"], ["y"], name="sum"),
     ],
+    "a clip that another reader goes around": [
+        conv("x", "c"),
+        node("Clip", ["c", "low", "high"], ["r"], name="clip"),
+        node("Add", ["c", "r"], ["y"], name="sum"),
+    ],
+    "leaky": [conv("x", "c"), node("LeakyRelu", ["c"], ["h"], name="leaky"), conv("h", "y")],
+    "a global average at the end": [conv("x", "c"), node("GlobalAveragePool", ["c"], ["y"], name="pool")],
+    "a concatenation with a constant": [
+        conv("x", "c"),
+        node("Concat", ["c", "b"], ["j"], name="join", axis=1),
+        node("Conv", ["j", "u"], ["y"], name="conv_y", pads=[1, 1, 1, 1]),
+    ],
+    "parts of a result": [
+        conv("x", "c"),
+        node("Split", ["c"], ["p", "q"], name="split", axis=1),
+        node("Sub", ["p", "q"], ["y"], name="difference"),
+    ],
     "hard swish": [conv("x", "c"), node("HardSwish", ["c"], ["h"], name="swish"), conv("h", "y")],
     "tanh": [conv("x", "c"), node("Tanh", ["c"], ["h"], name="tanh"), conv("h", "y")],
     "sigmoid": [conv("x", "c"), node("Sigmoid", ["c"], ["h"], name="sigmoid"), conv("h", "y")],
@@ -95,21 +112,47 @@ NETS: dict[str, list[Any]] = {
     "a sum with a constant": [conv("x", "c"), node("Relu", ["c"], ["r"]), node("Add", ["r", "b"], ["y"], name="sum")],
     "a product with a constant": [conv("x", "c"), node("Mul", ["c", "b"], ["y"], name="product")],
 }
-CONSTANTS = {"v": weights(256, 10), "b": weights(1, 4, 8, 8)}
+CONSTANTS = {
+    "low": np.float32(-0.5),
+    "high": np.float32(0.25),
+    "u": weights(4, 8, 3, 3),
+    "v": weights(256, 10),
+    "b": weights(1, 4, 8, 8),
+}
+
+
+@pytest.fixture
+def converted(saved: Callable[..., tuple[Path, Path]], tmp_path: Path) -> Callable[..., Path]:
+    """The TFLite file of nodes, quantized for a microcontroller and converted with int8 ends."""
+
+    def make(nodes: list[Any]) -> Path:
+        read = {name for each in nodes for name in each.input}
+        model, data = saved(nodes, **{name: array for name, array in CONSTANTS.items() if name in read})
+        quantized, result = tmp_path / "mcu.onnx", tmp_path / "mcu.tflite"
+        edgeopt.quantize(model, output=quantized, data=data, target="stm32h7", measure=False, samples=8)
+        edgeopt.convert(quantized, output=result, io="int8")
+        return result
+
+    return make
 
 
 @pytest.mark.parametrize("nodes", NETS.values(), ids=NETS)
-def test_operators_with_int8_kernels_stay_in_int8(
-    saved: Callable[..., tuple[Path, Path]], tmp_path: Path, nodes: list[Any]
-) -> None:
-    read = {name for each in nodes for name in each.input}
-    model, data = saved(nodes, **{name: array for name, array in CONSTANTS.items() if name in read})
-    quantized, converted = tmp_path / "mcu.onnx", tmp_path / "mcu.tflite"
-    edgeopt.quantize(model, output=quantized, data=data, target="stm32h7", measure=False, samples=8)
+def test_operators_with_int8_kernels_stay_in_int8(converted: Callable[..., Path], nodes: list[Any]) -> None:
+    assert dtypes_of(converted(nodes)) == {"int8"}
 
-    edgeopt.convert(quantized, output=converted, io="int8")
 
-    assert dtypes_of(converted) == {"int8"}
+@pytest.mark.parametrize("nodes", NETS.values(), ids=NETS)
+def test_the_runtime_of_microcontrollers_runs_them(converted: Callable[..., Path], nodes: list[Any]) -> None:
+    micro = pytest.importorskip(
+        "tflite_micro.python.tflite_micro.runtime", reason="tflite-micro has no wheel for this Python or processor"
+    )
+    interpreter = micro.Interpreter.from_bytes(converted(nodes).read_bytes())
+    shape = interpreter.get_input_details(0)["shape"]
+    interpreter.set_input(np.random.default_rng(2).integers(-128, 128, shape, dtype=np.int8), 0)
+    interpreter.invoke()
+
+    assert interpreter.get_output(0).dtype == np.int8
+    assert np.ptp(interpreter.get_output(0).astype(int)) > 0
 
 
 @pytest.mark.parametrize("scheme", ["int8-dynamic", "fp16", "int4-weights"])

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 # (tensorflow/lite/micro/kernels of tflite-micro). HardSigmoid only as part of x * HardSigmoid(x), as which ONNX's
 # HardSwish is taken apart when a graph is folded.
 INTEGER_KINDS: dict[str, Kind] = {
-    "Gelu": Kind.COMPUTED,
     "HardSigmoid": Kind.COMPUTED,
     "ReduceMean": Kind.COMPUTED,
     "Softmax": Kind.COMPUTED,
@@ -34,6 +33,15 @@ def ends_by_itself(node: ir.Node) -> bool:
     """Whether a node ends the model with an activation that needs no pair to become int8 in a conversion."""
     output = node.outputs[0]
     return node.op_type in _OWN_SCALES and output.is_graph_output() and not output.uses()
+
+
+def integer_reason(node: ir.Node) -> str:
+    """Why a node stays float where the target runs integers alone; empty where it has an int8 kernel."""
+    if ends_by_itself(node):
+        return END_REASON
+    is_part = node.op_type == "HardSigmoid" and not is_gate(node)
+    is_known = node.domain in ("", "ai.onnx") and node.op_type in ALL_KINDS and not is_part
+    return "" if is_known else f"edgeopt knows no integer kernel for {node.op_type}"
 
 
 def values_of(node: ir.Node) -> list[ir.Value]:

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from edgeopt.errors import InputError, near_names
-from edgeopt.steps.quantize.placement.integers import ALL_KINDS, END_REASON, ends_by_itself, is_gate, values_of
+from edgeopt.steps.quantize.placement.integers import ALL_KINDS, integer_reason, is_gate, values_of
 from edgeopt.steps.quantize.placement.kinds import KINDS, Kind, channel_axis, constant, node_name, result_of
 from edgeopt.steps.quantize.placement.sizes import (
     POOLED_POSITIONS,
@@ -220,8 +220,7 @@ def _place_computed(node: ir.Node, placement: Placement) -> str:
     values = values_of(node)
     if any(_not_float(value) for value in values):
         return "its inputs are not float32"
-    reason_of = _reason_among_integers if placement.rules.is_integer_only else _reason_among_floats
-    if reason := reason_of(node, placement):
+    if reason := integer_reason(node) if placement.rules.is_integer_only else _reason_among_floats(node, placement):
         return reason
     for value in values:
         _take(placement, value)
@@ -241,13 +240,6 @@ def _reason_among_floats(node: ir.Node, placement: Placement) -> str:
     if not all(value.name in placement.tensors for value in values):
         return "its inputs are float, so integers would not pay"
     return pooling_reason(node, placement.rules)
-
-
-def _reason_among_integers(node: ir.Node, placement: Placement) -> str:
-    """Why a computed node stays float where the target runs integers alone; empty where it does not."""
-    if ends_by_itself(node):
-        return END_REASON
-    return _no_kernel(node, placement) if node.op_type == "HardSigmoid" and not is_gate(node) else ""
 
 
 def _place_carried(node: ir.Node, placement: Placement) -> str:
@@ -397,6 +389,6 @@ def _float(node: ir.Node, key: str) -> float:
 def _no_kernel(node: ir.Node, placement: Placement) -> str:
     if node.op_type in _SILENT:
         return ""
-    if not placement.rules.is_integer_only:
-        return f"ONNX Runtime has no faster integer kernel for {node.op_type}"
-    return END_REASON if ends_by_itself(node) else f"edgeopt knows no integer kernel for {node.op_type}"
+    if placement.rules.is_integer_only:
+        return integer_reason(node)
+    return f"ONNX Runtime has no faster integer kernel for {node.op_type}"
