@@ -147,7 +147,7 @@ def _remedies(lacking: Sequence[Misfit]) -> Iterator[str]:
 
 def _turns_an_input(graph: Graph) -> bool:
     """Whether an input is transposed before anything else is done with it."""
-    return any(one.name == "TRANSPOSE" and one.inputs[0] in graph.inputs for one in graph.operators)
+    return any(one.name == "TRANSPOSE" and set(one.inputs[:1]) & set(graph.inputs) for one in graph.operators)
 
 
 def _layout_advice(turned: TfliteModel, ram: Need) -> Iterator[str]:

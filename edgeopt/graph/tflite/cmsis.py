@@ -47,7 +47,7 @@ def _dsp_bytes(graph: Graph, operator: Operator) -> int:
 def _vector_bytes(graph: Graph, operator: Operator) -> int:
     """Four columns of a convolution in int8, four depthwise kernels of a block of channels, a sum per dense output."""
     data, weights = _int8_operands(graph, operator)
-    if data is None or weights is None:
+    if data is None or weights is None or not weights.shape:
         return 0
     if operator.name == "FULLY_CONNECTED":
         return 4 * weights.shape[0]

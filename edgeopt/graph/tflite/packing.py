@@ -7,8 +7,12 @@ long as it is used, after Pisarchyk and Lee, "Efficient Memory Management for De
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
 
 ALIGNMENT = 16  # bytes; `MicroArenaBufferAlignment` of TFLite Micro
 
@@ -51,15 +55,9 @@ def packed_offsets(buffers: Sequence[Buffer]) -> list[int]:
     """
     order = sorted(range(len(buffers)), key=lambda place: (-buffers[place].aligned_bytes, -place))
     offsets = [0] * len(buffers)
-    placed: list[int] = []  # by offset
+    placed = _Placed()
     for place in order:
-        wanted = buffers[place]
-        offsets[place] = _first_gap(
-            [(offsets[other], buffers[other].aligned_bytes) for other in placed if wanted.is_used_with(buffers[other])],
-            wanted.aligned_bytes,
-        )
-        placed.append(place)
-        placed.sort(key=offsets.__getitem__)
+        offsets[place] = placed.put(buffers[place])
     return offsets
 
 
@@ -73,13 +71,33 @@ def packed_bytes(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
 
 def live_bytes(buffers: Sequence[Buffer]) -> dict[int, int]:
     """Bytes in use at each step at which a buffer is first used: no packing takes less than the most of them."""
-    return {
-        step: sum(one.aligned_bytes for one in buffers if one.first <= step <= one.last)
-        for step in sorted({one.first for one in buffers})
-    }
+    changes: Counter[int] = Counter()
+    for one in buffers:
+        changes[one.first] += one.aligned_bytes
+        changes[one.last + 1] -= one.aligned_bytes
+    begun = {one.first for one in buffers}
+    steps = sorted(changes)
+    totals = accumulate(changes[step] for step in steps)
+    return {step: total for step, total in zip(steps, totals, strict=True) if step in begun}
 
 
-def _first_gap(taken: Sequence[tuple[int, int]], wanted_bytes: int) -> int:
+class _Placed:
+    """Buffers that have their places, by offset."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros((4, 0), np.int64)  # (first step, last step, offset, bytes; buffer)
+
+    def put(self, buffer: Buffer) -> int:
+        """Place a buffer as low as those that are in use with it let it; gives its offset."""
+        first, last, offsets, sizes = self._rows
+        beside = (first <= buffer.last) & (buffer.first <= last)
+        offset = _first_gap(zip(offsets[beside].tolist(), sizes[beside].tolist(), strict=True), buffer.aligned_bytes)
+        row = (buffer.first, buffer.last, offset, buffer.aligned_bytes)
+        self._rows = np.insert(self._rows, int(np.searchsorted(offsets, offset, side="right")), row, axis=1)
+        return offset
+
+
+def _first_gap(taken: Iterable[tuple[int, int]], wanted_bytes: int) -> int:
     """The lowest offset with `wanted_bytes` free, among (offset, bytes) in the order of their offsets."""
     candidate = 0
     for offset, size in taken:
