@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from edgeopt.core.measurement import Origin
 from edgeopt.core.target import Sourced, Target
 from edgeopt.graph.costs import Cost
+from edgeopt.graph.misfit import Misfit
 
 if TYPE_CHECKING:
     from edgeopt.graph.tflite.arena import Arena, Peak
-    from edgeopt.graph.tflite.support import Misfit
 
 ON_CPU = "weights and the peak of activations, counted from the graph at batch 1; a runtime takes more"
 ON_MCU = (

@@ -12,11 +12,14 @@ from edgeopt.core.profiles import load_target
 from edgeopt.core.target import Target
 from edgeopt.graph.costs import Cost, cost_of, operators_of
 from edgeopt.graph.load import load_onnx, onnx_artifact, require_onnx_ending
+from edgeopt.graph.misfit import lacking_in_onnxruntime
 from edgeopt.graph.quantization import QuantizationState, quantization_state
 from edgeopt.workflow.fit import Fit, fit_of_cost
 from edgeopt.workflow.inputs import Named
 
 if TYPE_CHECKING:
+    import onnx
+
     from edgeopt.graph.tflite.model import TfliteModel
 
 
@@ -84,13 +87,13 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
         cost=cost,
         operators=operators_of(proto),
         quantization=state,
-        fit=_fit_of_onnx(path, cost, state, device) if device else None,
+        fit=_fit_of_onnx(proto, path, cost, state, device) if device else None,
     )
 
 
-def _fit_of_onnx(path: Path, cost: Cost, state: QuantizationState, device: Target) -> Fit:
+def _fit_of_onnx(proto: onnx.ModelProto, path: Path, cost: Cost, state: QuantizationState, device: Target) -> Fit:
     if device.kind == "cpu":
-        return fit_of_cost(cost, device)
+        return fit_of_cost(cost, device, lacking=lacking_in_onnxruntime(proto))
     from edgeopt.workflow.micro_fit import micro_fit_of_onnx
 
     return micro_fit_of_onnx(path, state, device)

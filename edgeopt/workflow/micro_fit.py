@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from edgeopt.core.dataset import no_samples
 from edgeopt.core.target import Sourced, Target
 from edgeopt.errors import ExtraMissing, Unsupported
+from edgeopt.graph.misfit import Misfit
 from edgeopt.graph.quantization import QuantizationState
 from edgeopt.graph.tflite.support import (
     ABSENT,
     HYBRID,
     UINT8,
-    Misfit,
     lacking_in_micro,
     slow_in_integers,
     slow_in_words,

@@ -7,8 +7,8 @@ TFLite Micro: its resolver's operators, and the types that its kernels check for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from edgeopt.graph.misfit import Misfit
 from edgeopt.graph.tflite.costs import MAC_RULES
 from edgeopt.graph.tflite.micro import ETHOS_U, FLOAT_OPERATORS, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
@@ -19,21 +19,6 @@ UINT8 = "uint8 activations, which TFLite Micro no longer takes"
 _EDGES = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _WITHOUT_KERNELS = frozenset({"float16", "bfloat16", "float64", "complex64", "complex128"})
 _WIDE = frozenset({"int64", "uint64"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
-    """Operators of one kind that a target does not take well.
-
-    Attributes:
-        operator: Of the schema, as in `CONV_2D`; `custom.NAME` for one that the schema does not know.
-        count: How many of them.
-        reason: What is wrong with them.
-    """
-
-    operator: str
-    count: int
-    reason: str
 
 
 def lacking_in_micro(model: TfliteModel, *, has_ethos_u: bool = False) -> tuple[Misfit, ...]:

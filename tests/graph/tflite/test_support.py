@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeopt.graph.misfit import Misfit
 from edgeopt.graph.tflite.model import TfliteModel
 from edgeopt.graph.tflite.read import read_tflite
 from edgeopt.graph.tflite.support import (
-    Misfit,
     lacking_in_litert,
     lacking_in_micro,
     slow_in_integers,
