@@ -19,7 +19,8 @@ def fit_rows(fit: Record) -> list[Row]:
         rows.append(("peak", _peak(fit["peak"])))
     rows += [("lacking", f"{_counted(one)}: {one['reason']}") for one in fit["lacking"]]
     rows += [("slow", text) for text in _slow(fit["slow"])]
-    return rows + [("to fit" if fit["fits"] is False else "note", text) for text in fit["advice"]]
+    rows += [("to fit" if fit["fits"] is False else "note", text) for text in fit["advice"]]
+    return rows + [("note", text) for text in fit["notes"]]
 
 
 def _verdict(fit: Record) -> str:
@@ -52,7 +53,7 @@ def _arena(fit: Record) -> str:
     tables = arena["needed_bytes"] - arena["head_bytes"] - arena["tail_bytes"]
     if tables >= arena["needed_bytes"] / 100:
         parts += f", {format_bytes(tables)} more while it starts"
-    if ram["most_bytes"] and ram["most_bytes"] > ram["needed_bytes"]:
+    if ram["most_bytes"] and ram["most_bytes"] - ram["needed_bytes"] >= ram["needed_bytes"] / 100:
         parts += f", up to {format_bytes(ram['most_bytes'])} with CMSIS-NN"
     unknown = f"; the memory of {', '.join(arena['assumed'])} is taken to be small" if arena["assumed"] else ""
     return f"an arena of {format_bytes(arena['needed_bytes'])} ({parts}) of {_limit(ram)}{unknown}"

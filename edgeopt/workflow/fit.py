@@ -76,6 +76,7 @@ class Fit:
         lacking: Operators that the target's runtime does not run.
         slow: Operators that run slow there.
         advice: What would make it fit, the most useful first.
+        notes: What the figures leave out for this model or this target.
         refusal: Why it cannot be told, or why it does not run there at all; empty where neither holds.
         runs: Whether it can run there at all, as far as that is known.
     """
@@ -89,6 +90,7 @@ class Fit:
     lacking: tuple[Misfit, ...] = ()
     slow: tuple[Misfit, ...] = ()
     advice: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     refusal: str = ""
     runs: bool | None = True
 
@@ -122,6 +124,7 @@ class Fit:
             "lacking": [asdict(one) for one in self.lacking],
             "slow": [asdict(one) for one in self.slow],
             "advice": list(self.advice),
+            "notes": list(self.notes),
             "refusal": self.refusal,
         }
 

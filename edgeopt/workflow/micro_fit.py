@@ -114,6 +114,7 @@ def micro_fit(model: TfliteModel, file_bytes: int, target: Target, *, subject: s
         lacking=lacking,
         slow=slow,
         advice=(*_remedies(lacking), *_advice(model, arena, ram, flash, target)),
+        notes=tuple(_notes(model, target)),
     )
 
 
@@ -135,6 +136,17 @@ def _converted_with(path: Path, io: IoType, layout: Layout) -> tuple[TfliteModel
         output = Path(folder) / "model.tflite"
         Tflite(io=io, layout=layout).apply(path, output, no_samples())
         return read_tflite(output), output.stat().st_size, f"its conversion to TFLite with {io} inputs and outputs"
+
+
+def _notes(model: TfliteModel, target: Target) -> Iterator[str]:
+    """What the figures leave out."""
+    tensors = model.graphs[0].tensors
+    named = zip(model.interface.inputs, model.interface.input_places, strict=True)
+    free = [spec.name for spec, place in named if tensors[place].free_axes]
+    if free:
+        yield f"free axes of {', '.join(free)} count as 1: TFLite Micro keeps the shapes that the file states"
+    if target.kind == "npu":
+        yield "figures are those before Vela, which plans memory anew for what it moves to the unit"
 
 
 def _remedies(lacking: Sequence[Misfit]) -> Iterator[str]:

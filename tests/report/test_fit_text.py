@@ -35,6 +35,7 @@ def cpu_fit(**more: Any) -> dict[str, Any]:
         "lacking": [],
         "slow": [],
         "advice": [],
+        "notes": [],
         "refusal": "",
         **more,
     }
@@ -134,6 +135,10 @@ def test_what_cmsis_takes_on_top_is_told() -> None:
 def test_slow_operators_are_gathered_by_reason() -> None:
     slow = [{"operator": name, "count": 2, "reason": "computes in float32"} for name in ("CONV_2D", "ADD")]
     assert "slow computes in float32: 2 CONV_2D, 2 ADD" in text_of(mcu_fit(slow=slow))
+
+
+def test_notes_come_last() -> None:
+    assert text_of(mcu_fit(notes=["figures are those before Vela"])).endswith("note figures are those before Vela")
 
 
 def test_a_refusal_is_told_with_its_reason() -> None:

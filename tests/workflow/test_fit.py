@@ -1,5 +1,6 @@
 """Whether a model fits: its arena and flash on microcontrollers, its weights and activations elsewhere."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,18 @@ def test_a_smaller_image_is_advised_at_which_it_would_fit(saved: Callable[[Small
     assert fit_of(saved(chain(side + 2)), board(ram=limit)).fits is False
 
 
+def test_free_axes_and_vela_are_noted(saved: Callable[[Small], Path]) -> None:
+    free = Small(
+        tensors=[Tensor(name=name, shape=(1, 4), free=[0]) for name in "xy"],
+        operators=[Operator(kind="RELU", inputs=["x"], outputs=["y"])],
+        inputs=["x"],
+        outputs=["y"],
+    )
+    assert "free axes of x count as 1" in fit_of(saved(free), board()).notes[0]
+    assert fit_of(saved(SINGLE["ADD int8"]), board()).notes == ()
+    assert "before Vela" in fit_of(saved(SINGLE["ADD int8"]), load_target("ethos-u55")).notes[0]
+
+
 def test_floats_are_told_as_slow_where_integers_are_wanted(saved: Callable[[Small], Path]) -> None:
     found = fit_of(saved(SINGLE["CONV_2D float32"]), board())
     assert [one.operator for one in found.slow] == ["CONV_2D"]
@@ -171,6 +184,18 @@ def test_a_model_that_does_not_convert_is_said_to_and_why(tmp_path: Path) -> Non
     assert found.fit.fits is False
     assert "does not convert to TFLite" in found.fit.refusal
     assert found.fits_memory is None
+
+
+def test_without_the_converter_it_stays_open_and_the_pip_line_is_told(
+    digits_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ai_edge_litert", "ai_edge_litert.schema_py_generated"):
+        monkeypatch.setitem(sys.modules, name, None)
+    found = edgeopt.inspect(digits_model, target="stm32l4r5").fit
+    assert found is not None
+    assert found.fits is None
+    assert "`ai_edge_litert" in found.refusal
+    assert found.advice == ("pip install 'edgeopt[tflite]'",)
 
 
 def test_a_processor_keeps_weights_and_activations(digits_model: Path) -> None:
