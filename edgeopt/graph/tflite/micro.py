@@ -41,8 +41,35 @@ MICRO_CUSTOM_OPERATORS = frozenset(
     }
 )
 ETHOS_U = "ethos-u"  # what Vela writes in place of operators; builds for that unit alone find it
-# Operators that take float32 alone.
-FLOAT_OPERATORS = frozenset({"CEIL", "EXP", "L2_POOL_2D", "ROUND"})
+_ARITHMETIC = frozenset({"ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"})
+_MOVES = frozenset({"PAD", "PADV2", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "UNPACK"})
+_ELEMENTWISE = frozenset({"ABS", "COS", "FLOOR", "LOG", "NEG", "RSQRT", "SIN", "SQRT", "SQUARE"})
+_REAL = frozenset(  # of numbers that are real, or that a scale makes so
+    {
+        *_ELEMENTWISE,
+        *("AVERAGE_POOL_2D", "BATCH_MATMUL", "CEIL", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DIV", "ELU"),
+        *("EXP", "EXPAND_DIMS", "FULLY_CONNECTED", "GATHER", "HARD_SWISH", "L2_NORMALIZATION", "L2_POOL_2D"),
+        *(
+            "ARG_MAX",
+            "LEAKY_RELU",
+            "LOGISTIC",
+            "LOG_SOFTMAX",
+            "MAX_POOL_2D",
+            "MEAN",
+            "MIRROR_PAD",
+            "PRELU",
+            "REDUCE_MAX",
+        ),
+        *("REDUCE_MIN", "RELU", "RELU6", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "ROUND", "SOFTMAX"),
+        *("SPACE_TO_DEPTH", "SUM", "TANH", "TRANSPOSE", "TRANSPOSE_CONV"),
+    }
+)
+# Operators whose kernels refuse a type in all that they read and make; of those that KERNELS below names.
+REFUSED_TYPES: dict[str, frozenset[str]] = {
+    "int8": (_ELEMENTWISE - {"ABS", "RSQRT"}) | {"CEIL", "EXP", "L2_POOL_2D", "ROUND"},
+    "int32": _REAL,
+    "int64": _REAL | _ARITHMETIC | _MOVES,
+}
 
 Sizes = Sequence[int]
 Scratch = Callable[[Graph, Operator], Sizes]  # bytes of each buffer that an operator needs while it runs

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from edgeopt.graph.misfit import Misfit
 from edgeopt.graph.tflite.costs import MAC_RULES
-from edgeopt.graph.tflite.micro import ETHOS_U, FLOAT_OPERATORS, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS
+from edgeopt.graph.tflite.micro import ETHOS_U, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS, REFUSED_TYPES
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
 
 ABSENT = "TFLite Micro has no such operator"
@@ -70,8 +70,9 @@ def _type(graph: Graph, operator: Operator) -> str:
     strange = sorted({one.dtype for one in (*read, *_made(graph, operator))} & _WITHOUT_KERNELS)
     if strange:
         return f"no kernel of TFLite Micro takes {strange[0]}"
-    if operator.name in FLOAT_OPERATORS and any(one.dtype != "float32" for one in flowing):
-        return "TFLite Micro has it for float32 alone"
+    types = {one.dtype for one in _flowing(graph, operator)}
+    if len(types) == 1 and operator.name in REFUSED_TYPES.get(min(types), ()):
+        return f"TFLite Micro's kernel does not take {min(types)}"
     if operator.name in MAC_RULES and flowing:
         data = flowing[0].dtype
         weights = {one.dtype for one in read if one.is_constant and len(one.shape) > 1}

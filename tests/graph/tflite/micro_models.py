@@ -12,7 +12,7 @@ from tests.small_tflite import Operator, Small, Tensor
 IMAGE = (1, 4, 4, 8)
 Options = tuple[str, Mapping[str, Any]] | None
 PLAIN = ("FLOOR", "ABS", "NEG", "TANH", "RELU", "RELU6", "HARD_SWISH", "ELU", "SQRT", "RSQRT", "SQUARE", "LOG", "SIN")
-FLOAT_ALONE = ("CEIL", "ROUND", "EXP", "LOGISTIC", "COS")
+FLOAT_ALONE = ("CEIL", "ROUND", "EXP", "COS")
 BINARY = {"ADD": "Add", "SUB": "Sub", "MUL": "Mul", "DIV": "Div", "SQUARED_DIFFERENCE": "SquaredDifference"}
 BINARY |= {"MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum"}
 POOL = ("Pool2DOptions", {"strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2, "padding": 1})
@@ -58,6 +58,7 @@ def _models(dtype: str) -> Iterator[tuple[str, Small]]:
     yield "PRELU", _model([image], [_weights("a", (1, 1, 8), dtype, 1)], [made], "PRELU")
     for kind, options, step, zero in (
         ("SOFTMAX", ("SoftmaxOptions", {"beta": 1.0}), 1 / 256, -128),
+        ("LOGISTIC", None, 1 / 256, -128),
         ("LOG_SOFTMAX", None, 16 / 256, 127),
         ("L2_NORMALIZATION", ("L2NormOptions", {}), 1 / 128, 0),
     ):

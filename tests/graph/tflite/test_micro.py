@@ -1,15 +1,18 @@
 """The operators of TFLite Micro are those that its interpreter finds."""
 
+from dataclasses import replace
+
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeopt.graph.tflite.micro import FLOAT_OPERATORS, KERNELS, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS
+from edgeopt.graph.tflite.micro import KERNELS, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS, REFUSED_TYPES
 from edgeopt.graph.tflite.operators import OPERATORS
-from tests.graph.tflite.micro_models import tensor_at
-from tests.graph.tflite.recorded import complaint
+from tests.graph.tflite.micro_models import single_models
+from tests.graph.tflite.recorded import complaint, refusal
 from tests.small_tflite import Operator, Small, Tensor
 
 ABSENT = "UNIQUE"
+FLOATS = {label: model for label, model in single_models().items() if label.endswith(" float32")}
 ASKED = sorted(
     name
     for name in OPERATORS.values()
@@ -55,18 +58,22 @@ def test_kernels_of_the_table_are_operators_that_it_has() -> None:
     assert KERNELS.keys() <= MICRO_OPERATORS
 
 
-@pytest.mark.parametrize("kind", sorted(FLOAT_OPERATORS))
-def test_an_operator_for_floats_alone_refuses_int8(kind: str) -> None:
-    shape = (1, 4, 4, 8)
-    model = Small(
-        tensors=[tensor_at("x", shape, "int8"), tensor_at("y", shape, "int8")],
-        operators=[Operator(kind=kind, inputs=["x"], outputs=["y"], options=_pool(kind))],
-        inputs=["x"],
-        outputs=["y"],
-    )
-    assert "kTfLiteFloat32 (INT8 != FLOAT32)" in complaint(model.content())
+@pytest.mark.parametrize("dtype", REFUSED_TYPES)
+def test_types_that_the_table_refuses_are_just_those_that_the_interpreter_refuses(dtype: str) -> None:
+    told = {label.split()[0]: bool(refusal(in_type(model, dtype).content())) for label, model in FLOATS.items()}
+    assert {kind for kind, is_refused in told.items() if is_refused} == REFUSED_TYPES[dtype] & told.keys()
+    assert REFUSED_TYPES[dtype] <= told.keys()
+    assert told.keys() == KERNELS.keys() - {"QUANTIZE", "DEQUANTIZE", "CAST"}
 
 
-def _pool(kind: str) -> tuple[str, dict[str, int]] | None:
-    sizes = {"strideW": 1, "strideH": 1, "filterWidth": 1, "filterHeight": 1}
-    return ("Pool2DOptions", sizes) if kind == "L2_POOL_2D" else None
+def in_type(model: Small, dtype: str) -> Small:
+    """A model of float32 with another type in its place, with scales where it is int8."""
+    own = single_models().get(f"{model.operators[0].kind} int8") if dtype == "int8" else None
+    return own or replace(model, tensors=[_in_type(one, dtype) for one in model.tensors])
+
+
+def _in_type(tensor: Tensor, dtype: str) -> Tensor:
+    if tensor.dtype != "float32":
+        return tensor
+    data = None if tensor.data is None else tensor.data.astype(dtype)
+    return replace(tensor, dtype=dtype, data=data, scales=[0.1] if dtype == "int8" else [])
