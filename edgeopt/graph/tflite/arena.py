@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from edgeopt.graph.tflite.costs import label_of
-from edgeopt.graph.tflite.micro import ASSUMED, KERNELS, Scratch, kept_arrays, scratch_buffers
+from edgeopt.graph.tflite.kernels import ASSUMED, KERNELS, Scratch, kept_arrays, scratch_buffers
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
 from edgeopt.graph.tflite.packing import ALIGNMENT, Buffer, aligned, live_bytes, packed_bytes, packed_offsets
 

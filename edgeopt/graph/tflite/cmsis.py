@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from edgeopt.graph.tflite.micro import Scratch, Sizes, scratch_buffers
+from edgeopt.graph.tflite.kernels import Scratch, Sizes, scratch_buffers
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor
 from edgeopt.graph.tflite.packing import aligned
 

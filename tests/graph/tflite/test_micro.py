@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeopt.graph.tflite.micro import KERNELS, MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS, REFUSED_TYPES
+from edgeopt.graph.tflite.kernels import KERNELS
+from edgeopt.graph.tflite.micro import MICRO_CUSTOM_OPERATORS, MICRO_OPERATORS, REFUSED_TYPES
 from edgeopt.graph.tflite.operators import OPERATORS
 from tests.graph.tflite.micro_models import single_models
 from tests.graph.tflite.recorded import complaint, refusal
