@@ -60,7 +60,7 @@ def main() -> None:
     about = (
         f"`print_allocations()` of tflite-micro beside edgeopt's planner. At the most {worst:.2%} lie between them; "
         f"the bar is {MOST:.0%}. The interpreter here has pointers of 64 bits and a recorder in its arena; a "
-        "microcontroller has neither, so its arena is smaller."
+        "microcontroller has neither, so its arena is smaller (that column is estimated)."
     )
     if options.write:
         write_result(RESULTS / "arena.md", title="TFLite Micro's arena", about=about, header=HEADER, rows=rows)

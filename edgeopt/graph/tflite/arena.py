@@ -259,8 +259,8 @@ def _table_bytes(requests: int, infos: int, buffers: int, graphs: int, word_byte
 def _passing_bytes(model: TfliteModel, word_bytes: int) -> int:
     """TfLiteTensors of all that an operator reads and makes, which are there while it prepares.
 
-    Products and reductions have them twice, and all are taken to. The operator that has most of them is taken to come
-    last, when the tail is largest, so this is never too little.
+    Convolutions and reductions have them twice, and all but FULLY_CONNECTED are taken to. The operator that has most of
+    them is taken to come last, when the tail is largest, so this is never too little.
     """
     one = aligned(5 * word_bytes + 17, word_bytes)
 
@@ -271,6 +271,6 @@ def _passing_bytes(model: TfliteModel, word_bytes: int) -> int:
 
     def held(graph: Graph, operator: Operator) -> int:
         places = (place for place in (*operator.inputs, *operator.outputs) if place >= 0)
-        return 2 * sum(size(graph.tensors[place]) for place in places)
+        return (1 if operator.name == "FULLY_CONNECTED" else 2) * sum(size(graph.tensors[place]) for place in places)
 
     return max((held(graph, operator) for graph in model.graphs for operator in graph.operators), default=0)

@@ -47,6 +47,26 @@ def many_channels(channels: int) -> Small:
     )
 
 
+def many_outputs(channels: int) -> Small:
+    """A dense layer whose scales are larger than its activations."""
+    scales = [0.1] * channels
+    return Small(
+        tensors=[
+            Tensor(name="x", shape=(1, 8), dtype="int8", scales=[0.1]),
+            Tensor(name="w", data=np.zeros((channels, 8), np.int8), dtype="int8", scales=scales),
+            Tensor(name="b", data=np.zeros(channels, np.int32), dtype="int32", scales=scales),
+            Tensor(name="y", shape=(1, channels), dtype="int8", scales=[0.1]),
+        ],
+        operators=[
+            Operator(
+                kind="FULLY_CONNECTED", inputs=["x", "w", "b"], outputs=["y"], options=("FullyConnectedOptions", {})
+            )
+        ],
+        inputs=["x"],
+        outputs=["y"],
+    )
+
+
 def chain(count: int, *, constants: int = 0, shape: tuple[int, ...] = (1, 4)) -> Small:
     """`count` operators one after another, and constants that nothing reads."""
     return Small(
@@ -102,8 +122,10 @@ def test_the_interpreter_starts_in_what_is_needed_and_in_no_less(save: Callable[
     assert starts(*((content, size - 32) for content, size in needed)) == [False] * 4
 
 
-def test_scales_of_many_channels_are_held_twice_while_it_prepares(save: Callable[..., Path]) -> None:
-    model = many_channels(256)
+@pytest.mark.parametrize("model", [many_channels(256), many_outputs(640)])
+def test_scales_of_many_channels_are_held_beside_the_tail_while_it_prepares(
+    save: Callable[..., Path], model: Small
+) -> None:
     planned, told = arena_here(save(model)), recorded(model.content())
     assert (planned.head_bytes, planned.tail_bytes) == (told.head, told.tail)
     assert planned.needed_bytes > planned.used_bytes
