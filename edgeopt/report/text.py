@@ -27,6 +27,7 @@ from edgeopt.report.figures import (
     score_text,
     size_cells,
 )
+from edgeopt.report.fit_text import fit_rows
 from edgeopt.report.plan_text import PLAN_VIEWS
 from edgeopt.report.record_text import RECORD_VIEWS, origin_facts, taken_facts
 from edgeopt.report.reliability import calibration_cells
@@ -71,6 +72,7 @@ def inspect_view(record: Record) -> RenderableType:
     """What a model is and costs."""
     cost, quantization = record["cost"], record["quantization"]
     rows = [
+        *(fit_rows(record["fit"]) if record["fit"] else ()),
         ("model", _model_line(record["artifact"])),
         *(("input", _tensor(spec)) for spec in record["artifact"]["inputs"]),
         *(("output", _tensor(spec)) for spec in record["artifact"]["outputs"]),
@@ -84,8 +86,6 @@ def inspect_view(record: Record) -> RenderableType:
     ]
     if cost["unknown"]:
         rows.append(("note", f"figures are lower bounds: the MACs of {len(cost['unknown'])} nodes are not known"))
-    if record["fit"]:
-        rows.append(("fit", _fit(record["fit"])))
     return _facts(rows)
 
 
@@ -276,14 +276,6 @@ def _quantization(state: Record) -> str:
     per = "per channel" if state["is_per_channel"] else "per tensor"
     types = "/".join((*state["activations"], *state["weights"]))
     return f"{state['kind']}, {types}, {per}: {state['quantized']} of {state['total']} weighted nodes"
-
-
-def _fit(fit: Record) -> str:
-    needed = f"weights and activations need {format_bytes(fit['needed_bytes'])}"
-    if fit["fits_memory"] is None:
-        return f"{needed}; the memory of {fit['target']} is not known"
-    verdict = "fits" if fit["fits_memory"] else "DOES NOT FIT"
-    return f"{verdict}: {needed}, {fit['target']} has {format_bytes(fit['ram_bytes'])} ({fit['ram_source']})"
 
 
 def _kept_float(entries: Sequence[Record]) -> str:

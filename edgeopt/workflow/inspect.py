@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeopt.core.artifact import FORMATS, Artifact
 from edgeopt.core.measurement import Origin
@@ -12,8 +12,15 @@ from edgeopt.core.profiles import load_target
 from edgeopt.core.target import Target
 from edgeopt.graph.costs import Cost, cost_of, operators_of
 from edgeopt.graph.load import load_onnx, onnx_artifact, require_onnx_ending
+from edgeopt.graph.misfit import lacking_in_onnxruntime
 from edgeopt.graph.quantization import QuantizationState, quantization_state
+from edgeopt.workflow.fit import Fit, fit_of_cost
 from edgeopt.workflow.inputs import Named
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgeopt.graph.tflite.model import TfliteModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +33,7 @@ class Inspection:
         cost: MACs, parameters and bytes at batch 1.
         operators: Nodes per operator.
         quantization: How it is quantized.
-        target: The device it is meant for, where one was named.
+        fit: Whether it fits the device that was named, where one was.
     """
 
     artifact: Artifact
@@ -34,14 +41,12 @@ class Inspection:
     cost: Cost
     operators: dict[str, int]
     quantization: QuantizationState
-    target: Target | None = None
+    fit: Fit | None = None
 
     @property
     def fits_memory(self) -> bool | None:
-        """Whether weights and activations fit the target's memory; None where no target or no figure is known."""
-        if self.target is None or self.target.ram_bytes is None:
-            return None
-        return self.cost.weight_bytes + self.cost.activation_peak_bytes <= self.target.ram_bytes.value
+        """Whether it fits the target's RAM; None where no target is named or a figure is not known."""
+        return self.fit.ram.fits if self.fit and self.fit.ram else None
 
     def as_json(self) -> dict[str, Any]:
         """The record that `--json` prints."""
@@ -55,19 +60,7 @@ class Inspection:
             },
             "operators": self.operators,
             "quantization": asdict(self.quantization),
-            "fit": self._fit_json(),
-        }
-
-    def _fit_json(self) -> dict[str, Any] | None:
-        if self.target is None:
-            return None
-        ram = self.target.ram_bytes
-        return {
-            "target": self.target.name,
-            "fits_memory": self.fits_memory,
-            "needed_bytes": self.cost.weight_bytes + self.cost.activation_peak_bytes,
-            "ram_bytes": ram.value if ram else None,
-            "ram_source": ram.source if ram else None,
+            "fit": self.fit.as_json() if self.fit else None,
         }
 
 
@@ -76,7 +69,7 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
 
     Args:
         model: An ONNX or a TFLite file.
-        target: A device to check the memory of.
+        target: A device to check the fit of: its memory, and the operators that its runtime has.
 
     Raises:
         InputError: The model cannot be read, or there is no such target.
@@ -87,14 +80,23 @@ def inspect(model: Named, *, target: str | None = None) -> Inspection:
         return _of_tflite(path, device)
     require_onnx_ending(path)
     proto = load_onnx(path)
+    cost, state = cost_of(proto, where=str(path)), quantization_state(proto.graph)
     return Inspection(
         artifact=onnx_artifact(path, proto),
         opsets={entry.domain or "ai.onnx": entry.version for entry in proto.opset_import},
-        cost=cost_of(proto, where=str(path)),
+        cost=cost,
         operators=operators_of(proto),
-        quantization=quantization_state(proto.graph),
-        target=device,
+        quantization=state,
+        fit=_fit_of_onnx(proto, path, cost, state, device) if device else None,
     )
+
+
+def _fit_of_onnx(proto: onnx.ModelProto, path: Path, cost: Cost, state: QuantizationState, device: Target) -> Fit:
+    if device.kind == "cpu":
+        return fit_of_cost(cost, device, lacking=lacking_in_onnxruntime(proto))
+    from edgeopt.workflow.micro_fit import micro_fit_of_onnx
+
+    return micro_fit_of_onnx(path, state, device)
 
 
 def _of_tflite(path: Path, device: Target | None) -> Inspection:
@@ -104,11 +106,22 @@ def _of_tflite(path: Path, device: Target | None) -> Inspection:
     from edgeopt.graph.tflite.schema import VERSION
 
     model = read_tflite(path)
+    artifact, cost = tflite_artifact(path, model), cost_of_tflite(model)
     return Inspection(
-        artifact=tflite_artifact(path, model),
+        artifact=artifact,
         opsets={"tflite": VERSION},
-        cost=cost_of_tflite(model),
+        cost=cost,
         operators=operators_of_tflite(model),
         quantization=quantization_state_of_tflite(model),
-        target=device,
+        fit=_fit_of_tflite(model, artifact, cost, device) if device else None,
     )
+
+
+def _fit_of_tflite(model: TfliteModel, artifact: Artifact, cost: Cost, device: Target) -> Fit:
+    if device.kind == "cpu":
+        from edgeopt.graph.tflite.support import lacking_in_litert
+
+        return fit_of_cost(cost, device, lacking=lacking_in_litert(model))
+    from edgeopt.workflow.micro_fit import micro_fit
+
+    return micro_fit(model, artifact.size_bytes, device)

@@ -63,6 +63,15 @@ def test_inspect(edgeopt, folder):
     assert "x  batch x 3  float32" in shown
 
 
+def test_inspect_tells_the_fit_first(edgeopt, folder):
+    record = document(edgeopt("inspect", "model.onnx", "--target", "stm32l4r5", "--json"))
+    shown = edgeopt("inspect", "model.onnx", "--target", "stm32l4r5").out
+
+    assert record["fit"].keys() >= {"target", "fits", "ram", "flash", "arena", "peak", "lacking", "slow", "advice"}
+    assert record["fit"]["origin"] == "estimated"
+    assert shown.startswith("fit           fits: stm32l4r5, its conversion to TFLite")
+
+
 def test_quantize(edgeopt, folder, quick):
     left = edgeopt("quantize", "model.onnx", "--data", "data.npz", "--target", "host", "--json")
 

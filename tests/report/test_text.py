@@ -137,26 +137,6 @@ def test_inspect_tells_how_a_model_is_quantized(shown):
     assert "qdq, uint8/int8, per channel: 9 of 10 weighted nodes" in text
 
 
-@pytest.mark.parametrize(
-    ("fits", "ram", "said"),
-    [
-        (True, 4e9, "fits: weights and activations need 397 KB, rpi4 has 4.00 GB (the data sheet)"),
-        (False, 1e5, "DOES NOT FIT: weights and activations need 397 KB, rpi4 has 100 KB (the data sheet)"),
-        (None, None, "weights and activations need 397 KB; the memory of rpi4 is not known"),
-    ],
-)
-def test_inspect_tells_whether_it_fits(shown, fits, ram, said):
-    fit = {
-        "target": "rpi4",
-        "fits_memory": fits,
-        "needed_bytes": 396_584,
-        "ram_bytes": ram,
-        "ram_source": "the data sheet",
-    }
-
-    assert said in shown("inspect", {**INSPECTED, "fit": fit})
-
-
 def test_inspect_says_that_unknown_macs_make_lower_bounds(shown):
     record = {**INSPECTED, "cost": {**COST, "unknown": ["a", "b"]}}
 

@@ -7,6 +7,7 @@ import pytest
 import edgeopt
 from edgeopt.core.profiles import load_target
 from edgeopt.errors import InputError
+from edgeopt.workflow.fit import fit_of_cost
 
 PROFILE = """
 schema = 1
@@ -56,7 +57,10 @@ def test_what_does_not_fit_is_said(digits_model, tmp_path):
 def test_a_target_of_unknown_memory_leaves_it_open(digits_model):
     found = edgeopt.inspect(digits_model)
 
-    assert replace(found, target=replace(load_target("rpi4"), ram_bytes=None)).fits_memory is None
+    unknown = fit_of_cost(found.cost, replace(load_target("rpi4"), ram_bytes=None))
+
+    assert unknown.fits is None
+    assert replace(found, fit=unknown).fits_memory is None
 
 
 def test_its_own_quantized_models_are_recognised(small_models, save_model):

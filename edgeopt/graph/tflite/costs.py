@@ -38,7 +38,7 @@ def cost_of_tflite(model: TfliteModel) -> Cost:
         parameters=parameters,
         weight_bytes=weight_bytes,
         activation_peak_bytes=_peak_bytes(main),
-        unknown=tuple(_label(main, operator) for operator, macs in counted if macs is None),
+        unknown=tuple(label_of(main, operator) for operator, macs in counted if macs is None),
     )
 
 
@@ -205,7 +205,7 @@ def _places(places: Sequence[int], fixed: set[int]) -> tuple[int, ...]:
     return tuple(place for place in places if place >= 0 and place not in fixed)
 
 
-def _label(graph: Graph, operator: Operator) -> str:
+def label_of(graph: Graph, operator: Operator) -> str:
     """What a node is called by: its first output, else its operator."""
     names = (graph.tensors[place].name for place in operator.outputs if place >= 0)
     return next(filter(None, names), operator.name)

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from edgeopt.errors import InputError
+from edgeopt.graph.tflite.arena import as_int8, plan_arena
+from edgeopt.graph.tflite.cmsis import scratch_with_cmsis
 from edgeopt.graph.tflite.costs import cost_of_tflite, operators_of_tflite
 from edgeopt.graph.tflite.quantization import quantization_state_of_tflite
 from edgeopt.graph.tflite.read import read_tflite
+from edgeopt.graph.tflite.support import lacking_in_micro, slow_in_integers, slow_in_words
 from tests.small_tflite import EXPECTED, SmallTflite
 
 _CHANGES = 300
@@ -78,3 +81,23 @@ def test_what_the_check_lets_through_ends_no_process_in_litert(tmp_path: Path, r
 
     assert ran.returncode == 0, f"after {ran.stdout.split()[-1]}: {ran.stderr[-500:]}"
     assert ran.stdout.split() == taken
+
+
+def test_whatever_the_check_lets_through_can_be_planned_for_a_microcontroller(tmp_path: Path) -> None:
+    planned = 0
+    for content in changed(np.random.default_rng(11)):
+        path = tmp_path / "changed.tflite"
+        path.write_bytes(content)
+        try:
+            model = read_tflite(path)
+        except InputError:
+            continue
+        for one in (model, as_int8(model)):
+            for has_vectors in (False, True):
+                arena = plan_arena(one, scratch=scratch_with_cmsis(has_vectors=has_vectors))
+                assert 0 < arena.used_bytes <= arena.needed_bytes
+        lacking_in_micro(model)
+        slow_in_integers(model)
+        slow_in_words(model)
+        planned += 1
+    assert planned > _CHANGES // 10
