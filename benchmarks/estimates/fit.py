@@ -21,6 +21,11 @@ from edgeopt.predict.features import FEATURES
 Vector = NDArray[np.float64]
 _HUBER = 0.05
 _TINY = 1e-9
+# All of these are products of matrices in the end: what the rows say of one says something of the others. A network
+# whose only 3x3 convolution reads three channels must not tell how fast one of 256 channels is.
+_TIED_TO = "pointwise_macs"
+_TIED = ("fast_window_macs", "window_macs", "gemm_macs", "attention_macs")
+_TIE = 3.0  # how much stronger than the other ridges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,18 @@ def fit(
     return total
 
 
+def _ridge(strength: float) -> tuple[Vector, Vector]:
+    """Rows and right-hand side that hold rates, in units of the prior: each to 1, those that are tied to each other."""
+    names = list(FEATURES)
+    held, hold_at = strength * np.eye(len(names)), np.full(len(names), strength)
+    for name in _TIED:
+        place = names.index(name)
+        held[place] *= _TIE
+        held[place, names.index(_TIED_TO)] = -strength * _TIE
+        hold_at[place] = 0.0
+    return held, hold_at
+
+
 def _factor(rows: Rows, rates: Vector) -> float:
     """What the rates must be multiplied by for the median row to be right."""
     return float(1 / np.median(rows.amounts @ rates / rows.seconds))
@@ -100,13 +117,13 @@ def _robust(relative: Vector, weights: Vector, prior: Vector, strength: float, *
     A feature whose prior is 0 stays 0.
     """
     units = np.maximum(prior, _TINY * prior.max())
-    design, held = relative * units, strength * np.eye(len(prior))
+    design, (held, hold_at) = relative * units, _ridge(strength)
     again = np.ones(len(weights))
     answer = np.ones(len(prior))
     for _ in range(rounds):
         row_weights = weights * again
         stacked = np.vstack([design * row_weights[:, None], held])
-        target = np.concatenate([row_weights, np.full(len(prior), strength)])
+        target = np.concatenate([row_weights, hold_at])
         answer = nnls(stacked, target)[0]
         again = np.sqrt(_HUBER / np.maximum(np.abs(design @ answer - 1), _HUBER))
     return answer * units

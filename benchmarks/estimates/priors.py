@@ -25,7 +25,7 @@ _COMMON = {
     "attention_macs": 0.1,
     "pointwise_read": 0.5,
     "written": 0.5,
-    "gathered": 0.3,
+    "gathered": 1.0,
     "fast_window_traffic": 0.5,
     "depthwise_read": 0.5,
     "depthwise_written": 0.5,

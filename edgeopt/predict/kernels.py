@@ -41,6 +41,7 @@ class Kernel:
         stride: Step of the window along one axis.
         depth: Products that are summed for one output element.
         is_known: False where the operator has no rule, and the work is its traffic alone.
+        operator: What the graph calls its operation.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Kernel:
     stride: int = 1
     depth: int = 1
     is_known: bool = True
+    operator: str = ""
 
     def __post_init__(self) -> None:
         counts = (self.macs, self.read, self.written, self.weights)
