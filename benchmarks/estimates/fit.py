@@ -40,14 +40,16 @@ class Rows:
     """
 
     models: tuple[str, ...]
-    families: Vector
+    families: NDArray[np.str_]
     amounts: Vector
     seconds: Vector
 
-    def without(self, family: str | None) -> Rows:
+    def without(self, family: str) -> Rows:
+        """All rows but those of a family."""
         return self.where(self.families != family)
 
     def where(self, is_kept: NDArray[np.bool_]) -> Rows:
+        """The rows that are marked."""
         places = np.flatnonzero(is_kept)
         return Rows(
             models=tuple(self.models[place] for place in places),
@@ -89,8 +91,8 @@ def fit(
     total: dict[str, Vector] = {key: np.zeros(len(FEATURES)) for key in wanted if key in usable}
     for strength in strengths:
         shared = rates_of_class(list(usable.values()), prior, strength)
-        for key in total:
-            total[key] = total[key] + rates_of_target(usable[key], shared, strength) / len(strengths)
+        parts = {key: rates_of_target(usable[key], shared, strength) for key in total}
+        total = {key: rates + parts[key] / len(strengths) for key, rates in total.items()}
     return total
 
 

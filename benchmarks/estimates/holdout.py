@@ -2,7 +2,8 @@
 
 The interval of a group is its median residual times a factor that its class shares: the 90 % point of the residuals
 over the groups' medians (split conformal prediction with a scale, arXiv 1604.04173), a family at a time, so that
-siblings do not vouch for each other, at a level raised by (families + 1) / families. A group's median is drawn towards its class's where it has few families.
+siblings do not vouch for each other, at a level raised by (families + 1) / families. A group's median is drawn towards
+its class's where it has few families.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ _KINDS = {
 }
 _FREE = frozenset({"Input", "Split", "Flatten", "Reshape", "MemoryData", "Noop", "PriorBox"})
 _TWO_INPUTS = frozenset({"BinaryOp", "Eltwise"})
+_SQUARES = (49, 25, 9)  # taps of the windows that its convolutions in groups have
 
 
 def ncnn_networks(path: Path) -> dict[str, list[Kernel]]:
@@ -35,7 +36,7 @@ def ncnn_networks(path: Path) -> dict[str, list[Kernel]]:
 def _kernels(row: dict[str, str]) -> list[Kernel]:
     op, macs, weights = row["op"], int(row["macs"] or 0), int(row["params"] or 0)
     read, read_channels = _elements(row["in_whc"])
-    written, channels = _elements(row["out_whc"])
+    written, _ = _elements(row["out_whc"])
     if op == "MultiHeadAttention":
         dense = weights * max(1, read // max(1, read_channels))
         return [
@@ -43,29 +44,28 @@ def _kernels(row: dict[str, str]) -> list[Kernel]:
             _kernel(row, Kind.ATTENTION, macs=max(0, macs - dense), read=read, written=written, weights=0),
         ]
     if op in ("InnerProduct", "Gemm"):
-        return [_kernel(row, Kind.GEMM, macs=macs, read=read, written=written, weights=weights, depth=max(1, macs // max(1, written)))]
+        return [_kernel(row, Kind.GEMM, macs=macs, read=read, written=written, weights=weights)]
     if op in ("Convolution", "ConvolutionDepthWise", "DeconvolutionDepthWise"):
-        return [_convolution(row, op, macs, weights, read, read_channels, written, channels)]
+        return [_convolution(row, op, {"macs": macs, "read": read, "written": written, "weights": weights})]
     kind = _KINDS[op]
     return [_kernel(row, kind, macs=0, read=read * (2 if op in _TWO_INPUTS else 1), written=written, weights=weights)]
 
 
-def _convolution(
-    row: dict[str, str], op: str, macs: int, weights: int, read: int, read_channels: int, written: int, channels: int
-) -> Kernel:
-    depth = max(1, macs // max(1, written))
+def _convolution(row: dict[str, str], op: str, counts: dict[str, int]) -> Kernel:
+    """The kernel of a convolution; its window is what its products, per output, are of its channels."""
+    read, read_channels = _elements(row["in_whc"])
+    written, channels = _elements(row["out_whc"])
+    depth = max(1, counts["macs"] // max(1, written))
     stride = max(1, round(math.sqrt((read / read_channels) / max(1, written / channels)))) if read_channels else 1
     if op == "Convolution":
         window = max(1, depth // max(1, read_channels))
         kind = Kind.POINTWISE if window == 1 else Kind.WINDOW
-    elif depth in (9, 25, 49) and read_channels == channels:
+    elif depth in _SQUARES and read_channels == channels:
         window, kind = depth, Kind.DEPTHWISE
     else:
-        window = 9 if depth % 9 == 0 and "regnet" in row["model"] else 1
+        window = next((taps for taps in _SQUARES if depth % taps == 0 and not read_channels % (depth // taps)), 1)
         kind = Kind.GROUPED
-    return _kernel(
-        row, kind, macs=macs, read=read, written=written, weights=weights, window=window, stride=stride, depth=depth
-    )
+    return _kernel(row, kind, **counts, window=window, stride=stride)
 
 
 def _kernel(row: dict[str, str], kind: Kind, **counts: int) -> Kernel:

@@ -31,50 +31,46 @@ class Network:
 
     @property
     def elements(self) -> int:
+        """Of the activation."""
         return self.side * self.width * self.channels
 
     def convolve(self, out: int, window: int = 3, stride: int = 1, taps: int | None = None) -> None:
+        """A convolution; of `taps` where its window is no square."""
         read, channels, taps = self.elements, self.channels, taps or window * window
         self.side, self.width = math.ceil(self.side / stride), math.ceil(self.width / stride)
         self.channels = out
         kind = Kind.POINTWISE if taps == 1 else Kind.WINDOW
-        self._add(kind, self.elements * taps * channels, read, taps * channels * out, taps, stride, taps * channels)
+        macs, weights = self.elements * taps * channels, taps * channels * out
+        self._add(kind, read, macs=macs, weights=weights, window=taps, stride=stride)
 
     def depthwise(self, window: int = 3, stride: int = 1) -> None:
+        """A convolution of each channel by itself."""
         read, taps = self.elements, window * window
         self.side, self.width = math.ceil(self.side / stride), math.ceil(self.width / stride)
-        self._add(Kind.DEPTHWISE, self.elements * taps, read, taps * self.channels, taps, stride, taps)
+        macs, weights = self.elements * taps, taps * self.channels
+        self._add(Kind.DEPTHWISE, read, macs=macs, weights=weights, window=taps, stride=stride)
 
     def dense(self, out: int) -> None:
+        """A product with a matrix of weights."""
         read = self.elements
         self.side = self.width = 1
         self.channels = out
-        self._add(Kind.GEMM, read * out, read, read * out, 1, 1, read)
+        self._add(Kind.GEMM, read, macs=read * out, weights=read * out)
 
     def pool(self, window: int = 0, stride: int = 1) -> None:
         """A pooling; over everything where the window is 0."""
         read, taps = self.elements, window * window or self.side * self.width
         self.side = math.ceil(self.side / stride) if window else 1
         self.width = math.ceil(self.width / stride) if window else 1
-        self._add(Kind.POOL, 0, read, 0, taps, stride, 1)
+        self._add(Kind.POOL, read, window=taps, stride=stride)
 
     def elementwise(self, inputs: int = 2, kind: Kind = Kind.ELEMENTWISE) -> None:
-        self._add(kind, 0, inputs * self.elements, 0, 1, 1, 1)
+        """One result per element of as many inputs."""
+        self._add(kind, inputs * self.elements)
 
-    def _add(self, kind: Kind, macs: int, read: int, weights: int, window: int, stride: int, depth: int) -> None:
-        self.kernels.append(
-            Kernel(
-                name=f"{kind.value}{len(self.kernels)}",
-                kind=kind,
-                macs=macs,
-                read=read,
-                written=self.elements,
-                weights=weights,
-                window=window,
-                stride=stride,
-                depth=depth,
-            )
-        )
+    def _add(self, kind: Kind, read: int, **counts: int) -> None:
+        name = f"{kind.value}{len(self.kernels)}"
+        self.kernels.append(Kernel(name=name, kind=kind, read=read, written=self.elements, **counts))
 
 
 def even(value: float, *, step: int = 8) -> int:

@@ -37,7 +37,13 @@ _COMMON = {
     "kernels": 5_000.0,
     "base": 10_000.0,
 }
-_WINOGRAD = {"transcendental_written": 1.0, "fast_window_macs": 0.035, "fast_window_traffic": 1.5, "gemm_macs": 0.2, "attention_macs": 0.25}
+_WINOGRAD = {
+    "transcendental_written": 1.0,
+    "fast_window_macs": 0.035,
+    "fast_window_traffic": 1.5,
+    "gemm_macs": 0.2,
+    "attention_macs": 0.25,
+}
 # A microcontroller: one or two products a cycle, no cache to miss, and a row of a dense layer used once.
 _MICRO = {
     **dict.fromkeys(_COMMON, 2.0),

@@ -14,14 +14,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from edgeopt.predict.features import FEATURES
+from edgeopt.predict.rates import SCHEMA
 from estimates.fit import Rows, Vector, fit
 from estimates.holdout import half_widths, held_out
 from estimates.priors import STRENGTHS, prior
 from estimates.rows import Key, groups
 from estimates.shipped import BOARDS, WIDEST, notes_of, order_of, source_of, watts_of
-
-from edgeopt.predict.features import FEATURES
-from edgeopt.predict.rates import SCHEMA
 
 RATES = Path(__file__).parents[2] / "edgeopt" / "predict" / "rates.json"
 _DIGITS = 5  # significant, of a rate

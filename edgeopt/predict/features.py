@@ -8,7 +8,7 @@ alone and not on its size: a doubled kernel stays in its class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,8 @@ def _window(kernel: Kernel) -> dict[str, float]:
 
 
 def _gathered(kernel: Kernel) -> float:
-    """Operands that are gathered into rows before they are multiplied: a row of `depth` for each place of the output.
-
-    The places are the output elements over the output channels, which are the weights over the depth.
-    """
-    channels = max(1.0, kernel.weights / kernel.depth)
-    return kernel.depth * kernel.written / channels
+    """Operands that are gathered into rows before they are multiplied: each as often as a window covers it."""
+    return kernel.read * kernel.window / kernel.stride**2
 
 
 def _grouped(kernel: Kernel) -> dict[str, float]:
@@ -90,7 +86,7 @@ def _depthwise(kernel: Kernel) -> dict[str, float]:
     return {macs: kernel.macs, "depthwise_read": kernel.read, "depthwise_written": kernel.written}
 
 
-_BY_KIND = {
+_BY_KIND: dict[Kind, Callable[[Kernel], dict[str, float]]] = {
     Kind.POINTWISE: _pointwise,
     Kind.WINDOW: _window,
     Kind.GROUPED: _grouped,

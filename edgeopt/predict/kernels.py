@@ -39,7 +39,6 @@ class Kernel:
         weights: Elements of constants that it reads.
         window: Taps of its window: 9 for 3x3, 1 where there is none.
         stride: Step of the window along one axis.
-        depth: Products that are summed for one output element.
         is_known: False where the operator has no rule, and the work is its traffic alone.
         operator: What the graph calls its operation.
     """
@@ -52,11 +51,10 @@ class Kernel:
     weights: int = 0
     window: int = 1
     stride: int = 1
-    depth: int = 1
     is_known: bool = True
     operator: str = ""
 
     def __post_init__(self) -> None:
         counts = (self.macs, self.read, self.written, self.weights)
         assert min(counts) >= 0, counts
-        assert min(self.window, self.stride, self.depth) >= 1, (self.window, self.stride, self.depth)
+        assert min(self.window, self.stride) >= 1, (self.window, self.stride)

@@ -109,12 +109,11 @@ def _kernel(node: onnx.NodeProto, types: Types, constants: set[str]) -> Kernel:
     macs = node_macs(node, types)
     name = node.name or node.output[0]
     kind = kind_of_onnx(node, constants)
-    depth = max(1, (macs or 0) // max(1, written))
     window, stride = 1, 1
     is_known = macs is not None and kind is not None and written > 0
     if node.op_type in _CONVOLUTIONS:
         shape = _shape(types.get(node.input[_CONVOLUTIONS[node.op_type]]))
-        window, depth = math.prod(shape[2:]), math.prod(shape[1:])
+        window = math.prod(shape[2:])
         stride = max(_attribute(node, "strides") or [1])
         kind = _convolution(node, shape, types)
     return Kernel(
@@ -126,7 +125,6 @@ def _kernel(node: onnx.NodeProto, types: Types, constants: set[str]) -> Kernel:
         weights=weights,
         window=max(1, window),
         stride=max(1, stride),
-        depth=max(1, depth),
         is_known=is_known,
         operator=node.op_type,
     )

@@ -77,7 +77,12 @@ def all_rates() -> tuple[Rates, ...]:
 
 
 def rates_for(
-    target: str, *, runtime: str | None, dtypes: Sequence[str], threads: int | None, among: Sequence[Rates] | None = None
+    target: str,
+    *,
+    runtime: str | None,
+    dtypes: Sequence[str],
+    threads: int | None,
+    among: Sequence[Rates] | None = None,
 ) -> Rates:
     """The rates of what was asked; of a runtime without a version the first listed.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from edgeopt.graph.tflite.costs import macs_of
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
 from edgeopt.predict.kernels import Kernel, Kind
@@ -27,7 +25,20 @@ _KINDS: dict[str, Kind] = {
         Kind.ELEMENTWISE,
     ),
     **dict.fromkeys(
-        ("LOGISTIC", "TANH", "EXP", "LOG", "SQRT", "RSQRT", "SOFTMAX", "LOG_SOFTMAX", "HARD_SWISH", "GELU", "POW", "ELU"),
+        (
+            "LOGISTIC",
+            "TANH",
+            "EXP",
+            "LOG",
+            "SQRT",
+            "RSQRT",
+            "SOFTMAX",
+            "LOG_SOFTMAX",
+            "HARD_SWISH",
+            "GELU",
+            "POW",
+            "ELU",
+        ),
         Kind.TRANSCENDENTAL,
     ),
     **dict.fromkeys(
@@ -55,11 +66,10 @@ def _kernel(graph: Graph, operator: Operator) -> Kernel:
     written = sum(tensor.elements for tensor in outputs)
     macs = macs_of(graph, operator)
     kind = None if operator.is_custom else _KINDS.get(operator.name)
-    window, stride, depth = 1, 1, max(1, (macs or 0) // max(1, written))
+    window, stride = 1, 1
     if kind in (Kind.WINDOW, Kind.DEPTHWISE) and len(inputs) > 1 and len(inputs[1].shape) == _WEIGHTED:
         weight = inputs[1].shape
         window, stride = weight[1] * weight[2], _stride(inputs[0], outputs[0])
-        depth = window if kind is Kind.DEPTHWISE else math.prod(weight[1:])
         kind = _convolution(kind, window, inputs[0].shape[-1], weight[3])
     return Kernel(
         name=next((tensor.name for tensor in outputs if tensor.name), operator.name),
@@ -70,7 +80,6 @@ def _kernel(graph: Graph, operator: Operator) -> Kernel:
         weights=sum(tensor.elements for tensor in inputs if tensor.is_constant),
         window=max(1, window),
         stride=stride,
-        depth=max(1, depth),
         is_known=macs is not None and kind is not None,
         operator=operator.name,
     )
