@@ -13,9 +13,9 @@ from estimates.rows import DATA, Key, readings
 
 # A wider interval than this says nothing: the group is refused as one without data.
 WIDEST = math.log(3.0)
-_MLPERF = "MLPerf Inference by Krai, SingleStream, via ../shared/data/latency/latency.csv"
-_TINY = "MLPerf Tiny, via ../shared/data/latency/mlperf_tiny.csv"
-_NCNN = "ncnn's benchmark README, via ../shared/data/latency/latency.csv"
+_MLPERF = "MLPerf Inference by Krai, SingleStream: github.com/mlcommons/inference_results_v0.5 to v3.0"
+_TINY = "MLPerf Tiny: github.com/mlcommons/tiny_results_v0.5 to v1.3"
+_NCNN = "ncnn's own benchmark: github.com/Tencent/ncnn, benchmark/README.md"
 _CORES = "the number of threads is not in the logs: all cores are inferred from the benchmark's default"
 # The clock that MLPerf's system descriptions and ncnn's headings give, GHz.
 _CLOCKS = {"litert-2.4.1": 1.5, "litert-2.5.0": 1.5, "litert-2.7.1": 1.8, "armnn-21.02": 1.5, "armnn-21.11": 1.8}

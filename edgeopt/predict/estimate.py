@@ -32,6 +32,7 @@ class KernelCost:
         macs: Multiply-accumulates.
         bound: What takes the most of it: `arithmetic`, `memory` or `overhead`.
         is_covered: Whether data cover such a kernel.
+        shape: What tells it from others of its operator.
     """
 
     name: str
@@ -40,6 +41,7 @@ class KernelCost:
     macs: int
     bound: str
     is_covered: bool
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ def estimate_of(kernels: Sequence[Kernel], rates: Rates) -> Estimate:
         interval90=((median - doubt) * low, (median + _UNCOVERED_FACTOR * doubt) * high),
         kernels=costs,
         fixed_seconds=fixed,
-        uncovered=tuple(sorted({cost.operator or cost.name for cost in uncovered})),
+        uncovered=_names(costs),
         warnings=tuple(_warnings(median, rates, costs)),
     )
 
@@ -159,14 +161,26 @@ def _cost(kernel: Kernel, rates: Rates) -> KernelCost:
         macs=kernel.macs,
         bound=max(bounds, key=lambda bound: bounds[bound]),
         is_covered=kernel.is_known and is_seen,
+        shape=_shape_of(kernel) if kernel.is_known else "",
     )
+
+
+def _shape_of(kernel: Kernel) -> str:
+    """What tells a kernel from others of its operator."""
+    window = f", {kernel.window} taps at stride {kernel.stride}" if kernel.window > 1 else ""
+    return f" ({kernel.kind.value}{window})"
+
+
+def _names(costs: Sequence[KernelCost]) -> tuple[str, ...]:
+    """Operators that no data cover, each kind of them once."""
+    return tuple(sorted({f"{one.operator or one.name}{one.shape}" for one in costs if not one.is_covered}))
 
 
 def _warnings(median: float, rates: Rates, costs: Sequence[KernelCost]) -> list[str]:
     found = list(rates.notes)
     if not rates.fastest_seconds / _BEYOND <= median <= rates.slowest_seconds * _BEYOND:
         found.append("far outside the latencies that were measured: the interval may be too narrow")
-    names = sorted({cost.operator or cost.name for cost in costs if not cost.is_covered})
+    names = _names(costs)
     if names:
         found.append(f"no data cover {', '.join(names)}: the interval is wider for it")
     return found

@@ -59,7 +59,7 @@ def test_an_operator_without_a_rule_widens_the_interval_and_is_named() -> None:
 def test_a_kind_that_the_data_never_show_is_named_too() -> None:
     product = replace(_POINTWISE, kind=Kind.ATTENTION, operator="MatMul")
 
-    assert estimate_of([product], _rates()).uncovered == ("MatMul",)
+    assert estimate_of([product], _rates()).uncovered == ("MatMul (attention)",)
 
 
 def test_a_latency_far_from_all_measured_ones_is_said_to_be() -> None:
