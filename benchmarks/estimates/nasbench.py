@@ -41,6 +41,33 @@ def is_connected(edges: Edges) -> bool:
     return 3 in reached
 
 
+def has_dead_operators(edges: Edges) -> bool:
+    """Whether an operator is fed with zeros alone, or nothing reads what it gives."""
+    fed, read = {0}, {3}
+    for node in (1, 2, 3):
+        if any(edges[source, node] != NONE and source in fed for source in range(node)):
+            fed.add(node)
+    for node in (2, 1, 0):
+        if any(edges[node, later] != NONE and later in read for later in range(node + 1, 4)):
+            read.add(node)
+    alive = ((source in fed and node in read) for (source, node), operator in edges.items() if operator != NONE)
+    return not all(alive)
+
+
+def computation_of(edges: Edges) -> str:
+    """What a cell computes, written the same however its nodes are numbered."""
+    nodes = {0: "x"}
+    for node in (1, 2, 3):
+        parts = [
+            nodes[source] if edges[source, node] == SKIP else f"{edges[source, node]}({nodes[source]})"
+            for source in range(node)
+            if edges[source, node] != NONE and source in nodes
+        ]
+        if parts:
+            nodes[node] = "(" + "+".join(sorted(parts)) + ")"
+    return nodes.get(3, "")
+
+
 def network_of(edges: Edges) -> Network:
     """All kernels of the network with that cell."""
     needed = {3}

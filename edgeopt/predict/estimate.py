@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeopt.core.artifact import FORMATS
 from edgeopt.core.measurement import Origin
@@ -13,6 +14,9 @@ from edgeopt.errors import Unsupported
 from edgeopt.predict.features import FEATURES, amounts
 from edgeopt.predict.kernels import Kernel
 from edgeopt.predict.rates import Rates, rates_for
+
+if TYPE_CHECKING:
+    from edgeopt.graph.quantization import QuantizationState
 
 # A float model may run in half precision where that is what the runtime does with it (ncnn on ARMv8.2).
 _DTYPES = {"float32": ("float32", "float16"), "float16": ("float16",), "int8": ("int8",)}
@@ -115,18 +119,20 @@ def kernels_of_file(path: Path) -> tuple[list[Kernel], str]:
         from edgeopt.predict.tflite_kernels import tflite_kernels
 
         model = read_tflite(path)
-        return tflite_kernels(model), _dtype_of(quantization_state_of_tflite(model).quantized)
+        return tflite_kernels(model), _dtype_of(quantization_state_of_tflite(model))
     from edgeopt.graph.load import load_onnx, require_onnx_ending
     from edgeopt.graph.quantization import quantization_state
     from edgeopt.predict.onnx_kernels import onnx_kernels
 
     require_onnx_ending(path)
     proto = load_onnx(path)
-    return onnx_kernels(proto, where=str(path)), _dtype_of(quantization_state(proto.graph).quantized)
+    return onnx_kernels(proto, where=str(path)), _dtype_of(quantization_state(proto.graph))
 
 
-def _dtype_of(quantized: int) -> str:
-    return "int8" if quantized else "float32"
+def _dtype_of(state: QuantizationState) -> str:
+    """int8 where most nodes with weights compute in integers; weights alone are made float before they are used."""
+    is_integer = state.kind not in ("none", "weights") and 2 * state.quantized > state.total
+    return "int8" if is_integer else "float32"
 
 
 def estimate_of(kernels: Sequence[Kernel], rates: Rates) -> Estimate:

@@ -123,6 +123,27 @@ def test_a_cell_of_nothing_but_zeros_is_not_connected() -> None:
     assert not nasbench.is_connected(nasbench.edges_of("|none~0|+|none~0|skip_connect~1|+|none~0|none~1|none~2|"))
 
 
+def test_cells_that_compute_the_same_are_told_to() -> None:
+    first = nasbench.edges_of("|nor_conv_1x1~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|")
+    second = nasbench.edges_of("|none~0|+|nor_conv_1x1~0|none~1|+|none~0|none~1|skip_connect~2|")
+    third = nasbench.edges_of("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|")
+
+    assert nasbench.computation_of(first) == nasbench.computation_of(second)
+    assert nasbench.computation_of(first) != nasbench.computation_of(third)
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_dead"),
+    [
+        ("|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|none~1|skip_connect~2|", False),
+        ("|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", True),  # nothing reads node 1
+        ("|none~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|skip_connect~2|", True),  # node 1 is zeros
+    ],
+)
+def test_an_operator_is_dead_that_nothing_feeds_or_reads(cell: str, is_dead: bool) -> None:
+    assert nasbench.has_dead_operators(nasbench.edges_of(cell)) is is_dead
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("table", ["mlperf_model_features.csv", "mlperf_tiny_features.csv"])
 def test_networks_written_down_have_the_products_that_were_counted_elsewhere(shared_data: Path, table: str) -> None:
