@@ -119,17 +119,17 @@ def kernels_of_file(path: Path) -> tuple[list[Kernel], str]:
         from edgeopt.predict.tflite_kernels import tflite_kernels
 
         model = read_tflite(path)
-        return tflite_kernels(model), _dtype_of(quantization_state_of_tflite(model))
+        return tflite_kernels(model), dtype_of(quantization_state_of_tflite(model))
     from edgeopt.graph.load import load_onnx, require_onnx_ending
     from edgeopt.graph.quantization import quantization_state
     from edgeopt.predict.onnx_kernels import onnx_kernels
 
     require_onnx_ending(path)
     proto = load_onnx(path)
-    return onnx_kernels(proto, where=str(path)), _dtype_of(quantization_state(proto.graph))
+    return onnx_kernels(proto, where=str(path)), dtype_of(quantization_state(proto.graph))
 
 
-def _dtype_of(state: QuantizationState) -> str:
+def dtype_of(state: QuantizationState) -> str:
     """int8 where most nodes with weights compute in integers; weights alone are made float before they are used."""
     is_integer = state.kind not in ("none", "weights") and 2 * state.quantized > state.total
     return "int8" if is_integer else "float32"
