@@ -36,6 +36,7 @@ class KernelCost:
         macs: Multiply-accumulates.
         bound: What takes the most of it: `arithmetic`, `memory` or `overhead`.
         is_covered: Whether data cover such a kernel.
+        is_known: Whether its work was counted, beside its traffic.
         shape: What tells it from others of its operator.
     """
 
@@ -45,6 +46,7 @@ class KernelCost:
     macs: int
     bound: str
     is_covered: bool
+    is_known: bool = True
     shape: str = ""
 
 
@@ -167,6 +169,7 @@ def _cost(kernel: Kernel, rates: Rates) -> KernelCost:
         macs=kernel.macs,
         bound=max(bounds, key=lambda bound: bounds[bound]),
         is_covered=kernel.is_known and is_seen,
+        is_known=kernel.is_known,
         shape=_shape_of(kernel) if kernel.is_known else "",
     )
 
@@ -186,7 +189,10 @@ def _warnings(median: float, rates: Rates, costs: Sequence[KernelCost]) -> list[
     found = list(rates.notes)
     if not rates.fastest_seconds / _BEYOND <= median <= rates.slowest_seconds * _BEYOND:
         found.append("far outside the latencies that were measured: the interval may be too narrow")
-    names = _names(costs)
-    if names:
-        found.append(f"no data cover {', '.join(names)}: the interval is wider for it")
+    uncovered = _names([cost for cost in costs if cost.is_known])
+    if uncovered:
+        found.append(f"no data cover {', '.join(uncovered)}: the interval is wider for it")
+    unknown = _names([cost for cost in costs if not cost.is_known])
+    if unknown:
+        found.append(f"the work of {', '.join(unknown)} is not known and counts as its traffic: it may take far longer")
     return found

@@ -54,13 +54,16 @@ def test_an_operator_without_a_rule_widens_the_interval_and_is_named() -> None:
     assert wide.interval90[0] < plain.interval90[0]
     assert wide.interval90[1] > plain.interval90[1]
     assert (plain.uncovered, wide.uncovered) == ((), ("Mystery",))
-    assert any("Mystery" in warning for warning in wide.warnings)
+    assert any("the work of Mystery is not known" in warning for warning in wide.warnings)
 
 
 def test_a_kind_that_the_data_never_show_is_named_too() -> None:
     product = replace(_POINTWISE, kind=Kind.ATTENTION, operator="MatMul")
 
-    assert estimate_of([product], _rates()).uncovered == ("MatMul (attention)",)
+    found = estimate_of([product], _rates())
+
+    assert found.uncovered == ("MatMul (attention)",)
+    assert any("no data cover MatMul (attention)" in warning for warning in found.warnings)
 
 
 def test_a_latency_far_from_all_measured_ones_is_said_to_be() -> None:
