@@ -172,8 +172,8 @@ def operators_page() -> str:
     parts = [
         NOTE,
         "# Operators in TFLite",
-        "`edgeopt convert MODEL --to tflite` writes these operators of the standard domain. *Int8* operators compute, "
-        "or move, int8 integers between quantized tensors; the others compute in float32 there. Files hold "
+        "`edgeopt convert MODEL.onnx -o MODEL.tflite` writes these operators of the standard domain. *Int8* operators "
+        "compute, or move, int8 integers between quantized tensors; the others compute in float32 there. Files hold "
         "TFLite's own operators only, no custom ones. What becomes of every test case of the `onnx` package is in "
         "[the scoreboard](results/tflite-scoreboard.md).",
         _table(("operator", "becomes", "int8", "not converted"), rows),

@@ -88,7 +88,8 @@ class UsersCode:
         frame = traceback.extract_tb(trace)[-1]
         where = f"{Path(frame.filename).name} line {frame.lineno}"
         raise InputError(
-            f"{self._name} failed: {type(error).__name__}: {error} ({where})", hint="mend the function, then repeat"
+            f"{self._name} failed: {type(error).__name__}: {error} ({where})",
+            hint="mend the function, or what it is given, then repeat",
         ) from error
 
 

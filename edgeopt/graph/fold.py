@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Keys of a session's configuration (onnxruntime_session_options_config_keys.h).
 _KEEP_QUANTIZATION = "session.disable_quant_qdq"
+# They run all the same, and round what goes through a Transpose before it, be that an output of the model.
+_MOVING_QUANTIZERS = ["QDQPropagationTransformer", "TransposeOptimizer"]
 _EXTERNAL_FILE = "session.optimized_model_external_initializers_file_name"
 _EXTERNAL_FROM = "session.optimized_model_external_initializers_min_size_in_bytes"
 
@@ -53,7 +55,13 @@ def folded(model: onnx.ModelProto, *, where: str, keeps_quantization: bool = Fal
             options.add_session_config_entry(_EXTERNAL_FROM, "1024")  # bytes
         try:
             with as_source(model if hidden is None else hidden.model) as source:
-                onnxruntime.InferenceSession(source, options, providers=PROVIDERS, enable_fallback=0)
+                onnxruntime.InferenceSession(
+                    source,
+                    options,
+                    providers=PROVIDERS,
+                    enable_fallback=0,
+                    disabled_optimizers=_MOVING_QUANTIZERS if keeps_quantization else None,
+                )
         except runtime_errors() as error:
             raise InputError(f"ONNX Runtime does not take `{where}`: {first_line(error)}", hint=RUNTIME_HINT) from error
         result = onnx.load(options.optimized_model_filepath)

@@ -21,6 +21,8 @@ from edgeopt.graph.subgraphs import subgraphs
 if TYPE_CHECKING:
     import onnx
 
+_PACKED = range(21, 29)  # onnx.TensorProto: UINT4, INT4, FLOAT4E2M1 and narrower ones, several to a byte
+_IN_PAIRS = (14, 15)  # COMPLEX64 and COMPLEX128
 _EXPORT_HINT = "save it again with onnx.save_model(..., save_as_external_data=True), and keep the files together"
 _MOST_DENSE_ELEMENTS = 1 << 28  # 1 GiB of float32; a few bytes can claim any number
 _EXTERNAL_KEYS = {"location", "offset", "length", "checksum", "basepath"}
@@ -74,8 +76,39 @@ def read_proto(path: Path) -> onnx.ModelProto:
         raise not_a_model
     if not model.graph.output or not model.opset_import:
         raise InputError(f"`{path}` holds no usable ONNX graph", hint="export it again, with torch.onnx.export or such")
+    _require_types(model.graph)
     external_files(path, model)
     return model
+
+
+def _require_types(graph: onnx.GraphProto) -> None:
+    """Refuse constants of an element type that there is not, or whose data are not those of their shape."""
+    import onnx
+
+    known = {*onnx.helper.get_all_tensor_dtypes(), onnx.TensorProto.STRING}
+    for tensor in graph.initializer:
+        if tensor.data_type not in known:
+            raise InputError(f"tensor `{tensor.name}` has unknown element type `{tensor.data_type}`", hint=_EXPORT_HINT)
+        if min(tensor.dims, default=0) < 0 or not _is_whole(tensor):
+            told = f"tensor `{tensor.name}` of shape {list(tensor.dims)} holds other data than its shape says"
+            raise InputError(told, hint=_EXPORT_HINT)
+
+
+def _is_whole(tensor: onnx.TensorProto) -> bool:
+    """Whether a constant holds as many elements as its shape says; True for what lies elsewhere or in odd units."""
+    import onnx
+
+    count: int = math.prod(tensor.dims)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.data_type == onnx.TensorProto.STRING:
+        return True
+    if tensor.HasField("raw_data"):
+        width = int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+        return len(tensor.raw_data) == count * width or tensor.data_type in _PACKED
+    if tensor.data_type in _PACKED or tensor.data_type in _IN_PAIRS:
+        return True
+    fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
+    held: int = sum(map(len, fields))
+    return held == count
 
 
 def onnx_artifact(path: Path, model: onnx.ModelProto | None = None) -> Artifact:
@@ -107,7 +140,10 @@ def require_onnx_ending(path: Path) -> None:
     if kind is None:
         raise unknown_format(path)
     if kind != "onnx":
-        raise Unsupported(f"`{path}` is a {kind} file, this needs an ONNX model", hint="convert from ONNX")
+        raise Unsupported(
+            f"`{path}` is a {kind} file, this needs an ONNX model",
+            hint="give the ONNX model that it was made from, or export one",
+        )
 
 
 def external_files(path: Path, model: onnx.ModelProto) -> tuple[Path, ...]:
@@ -181,7 +217,8 @@ def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
     try:
         dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     except KeyError as error:
-        raise InputError(f"tensor `{value.name}` has unknown element type `{tensor.elem_type}`") from error
+        told = f"tensor `{value.name}` has unknown element type `{tensor.elem_type}`"
+        raise InputError(told, hint=_EXPORT_HINT) from error
     shape = tuple(axis.dim_value if axis.HasField("dim_value") else axis.dim_param for axis in tensor.shape.dim)
     if any(isinstance(length, int) and length <= 0 for length in shape):
         shape = tuple("" if isinstance(length, int) and length <= 0 else length for length in shape)

@@ -24,7 +24,8 @@ class QuantizationState:
         kind: `none`, `qdq` (quantize/dequantize pairs), `qoperator`, `dynamic` or `weights`; in TFLite models also
             `integer`, where integers flow between operators.
         activations: Dtypes of quantized activations.
-        weights: Dtypes of quantized weights; float16 where weights are that and nothing is quantized.
+        weights: Dtypes of quantized weights; where nothing is quantized and weights are float16, that, and in TFLite
+            models float32 too where some are.
         is_per_channel: Whether weights have a scale per channel, or per block of one.
         quantized: Nodes with weights (Conv, Gemm, MatMul, ...) that run on quantized weights.
         total: All nodes with weights.

@@ -16,6 +16,8 @@ FLOAT32_TOLERANCE = 1e-4
 # The one rounds what lies between its layers to float16, the other does not: 16 units of 2**-11, as many as 256 layers
 # add up to where they are independent.
 FLOAT16_TOLERANCE = 2.0**-7
+# What the difference of two float32 numbers is off by: a whole step of integers may come out as more than itself.
+LAST_BITS = 2.0**-22
 # What one int8 inference whose ranges are found anew differs by from another: each rounds to a 255th of a range.
 DYNAMIC_SQNR_DB = 20.0
 # A model whose outputs are lost in its own roundings proves nothing: below that its unrest is no excuse.
@@ -44,7 +46,7 @@ class Bound:
         if self.numbers == "integer":
             own = self.unrest if found.sqnr_db >= RESTLESS_SQNR_DB else 0.0
             allowed = max(self.step, own, FLOAT32_TOLERANCE * found.magnitude)
-            if found.root_mean_square <= allowed:
+            if found.root_mean_square <= allowed + LAST_BITS * found.magnitude:
                 return ""
             return f"differs by {found.root_mean_square:.3g} (root mean square), where {allowed:.3g} is rounding"
         if self.numbers == "dynamic":

@@ -27,11 +27,13 @@ class Port:
         name: Of the ONNX tensor.
         spec: The TFLite tensor.
         axes: Axis k of the TFLite tensor holds axis `axes[k]` of the ONNX tensor.
+        has_integers: Whether the ONNX tensor holds the integers themselves, and not what they stand for.
     """
 
     name: str
     spec: TensorSpec
     axes: tuple[int, ...]
+    has_integers: bool = False
 
     def shape(self) -> tuple[int, ...]:
         """The lengths at which the TFLite tensor was written, in the order of the ONNX axes."""
@@ -44,11 +46,11 @@ class Port:
         quantization = self.spec.quantization
         if quantization is not None and array.dtype.kind == "f":
             moved = quantization.quantized(moved, self.spec.dtype)
-        return np.ascontiguousarray(moved, dtype=self.spec.dtype)
+        return np.asarray(moved, dtype=self.spec.dtype, order="C")  # `ascontiguousarray` gives a scalar an axis
 
     def meant(self, array: Array) -> Array:
         """The values, in the order of the ONNX axes, that an array of the TFLite model means."""
-        quantization = self.spec.quantization
+        quantization = self.spec.quantization if not self.has_integers else None
         values: Array = quantization.dequantized(array) if quantization is not None else array
         return np.transpose(values, np.argsort(self.axes)) if self.axes else values
 
@@ -78,7 +80,8 @@ def ports_of(
     orders = [_orders(one, other, axes.get(one.name), what) for one, other in pairs]
     for choice in _choices(orders):
         yield tuple(
-            Port(name=one.name, spec=other, axes=order) for (one, other), order in zip(pairs, choice, strict=True)
+            Port(name=one.name, spec=other, axes=order, has_integers="int" in one.dtype)
+            for (one, other), order in zip(pairs, choice, strict=True)
         )
 
 

@@ -240,11 +240,21 @@ def _numbers_of(model: onnx.ModelProto) -> Numbers:
     state = quantization_state(model.graph)
     if state.kind in _NUMBERS:
         return _NUMBERS[state.kind]
-    return "float16" if "float16" in state.weights else "float32"
+    return "float16" if "float16" in state.weights or _is_half(model) else "float32"
+
+
+def _is_half(model: onnx.ModelProto) -> bool:
+    """Whether float16 goes in or out: a model may have no weights at all."""
+    import onnx
+
+    ends = (*model.graph.input, *model.graph.output)
+    return any(value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16 for value in ends)
 
 
 def _step(port: Port, model: onnx.ModelProto) -> float:
-    """The step of the integers that an output is rounded to; 0 where neither model rounds it."""
+    """The step of the integers that an output is rounded to, or is; 0 where neither model rounds it."""
+    if port.has_integers and port.spec.quantization is not None:
+        return 1.0
     if port.spec.quantization is not None:
         return port.spec.quantization.scale
     producer = next((node for node in model.graph.node if port.name in node.output), None)

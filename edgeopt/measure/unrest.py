@@ -64,7 +64,7 @@ def _dithered(model: onnx.ModelProto) -> tuple[float, ...]:
     rewritten = onnx.GraphProto()
     for place, node in enumerate(graph.node):
         step = scale_of(model, node.input[1]) if node.op_type == "QuantizeLinear" else 0.0
-        if step and node.input[0] not in constants and _is_single_float(graph, node.input[1]):
+        if 0 < step < np.inf and node.input[0] not in constants and _is_single_float(graph, node.input[1]):
             noise, moved = (_free(f"{what}_{place}", taken) for what in ("noise", "moved"))
             # The seed is fixed: the same model gives the same figure.
             options: dict[str, Any] = {

@@ -99,6 +99,7 @@ class Convert:
     def _make(self, source: Path, made: Path) -> StepReport:
         from edgeopt.graph.fixed import fixed_lengths
 
+        require_types(source, self.inputs)
         shapes = fixed_lengths(axes_of(self.inputs))
         if not self.via:
             from edgeopt.core.dataset import no_samples
@@ -145,6 +146,27 @@ def axes_of(texts: Sequence[str]) -> dict[str, tuple[int | str, ...]]:
     from edgeopt.steps.export.shapes import input_shapes_from_texts
 
     return {name: shape.axes for name, shape in input_shapes_from_texts(texts).items()}
+
+
+def require_types(source: Path, texts: Sequence[str]) -> None:
+    """Refuse an `--input` that says another type than its input in the ONNX model `source` has.
+
+    Raises:
+        InputError: One does.
+    """
+    if not texts:
+        return
+    from edgeopt.graph.load import onnx_artifact
+    from edgeopt.steps.export.shapes import input_shapes_from_texts
+
+    asked = input_shapes_from_texts(texts)
+    for spec in onnx_artifact(source).inputs:
+        shape = asked.get(spec.name)
+        if shape is not None and shape.dtype not in ("", spec.dtype):
+            raise InputError(
+                f"input `{spec.name}` is {spec.dtype}, not `{shape.dtype}`",
+                hint="`--input` fixes lengths of a model's axes, and leaves its types; inputs in int8: `--io int8`",
+            )
 
 
 def proven(source: Path, made: Path, tensors: Mapping[str, Mapping[str, Any]] | None, data: Dataset) -> Proof:

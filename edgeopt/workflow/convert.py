@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeopt.core.artifact import Artifact, artifact_from_file
+from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import replacing, sha256_of
 from edgeopt.core.run import Run
 from edgeopt.data.preprocess import Preprocess
@@ -159,7 +160,7 @@ def convert(
             return result
         _place(made, path, force=force)
     artifact = _artifact(path)
-    return replace(result, artifact=replace(artifact, lineage=_lineage(result, wishes, samples, seed)))
+    return replace(result, artifact=replace(artifact, lineage=_lineage(result, wishes, chain.used, seed)))
 
 
 def _original(named: Source) -> Artifact | None:
@@ -186,7 +187,7 @@ def _artifact(path: Path) -> Artifact:
     return Artifact(path=path, format="c", sha256=sha256_of(path), size_bytes=path.stat().st_size)
 
 
-def _lineage(result: ConvertResult, wishes: Wishes, samples: Samples, seed: int) -> dict[str, Any]:
+def _lineage(result: ConvertResult, wishes: Wishes, used: Dataset, seed: int) -> dict[str, Any]:
     """What the result was made from, and how."""
     options = {
         "source": result.source,
@@ -198,6 +199,6 @@ def _lineage(result: ConvertResult, wishes: Wishes, samples: Samples, seed: int)
         "opset": wishes.opset,
     }
     given = {key: value for key, value in options.items() if value}
-    data = {} if samples.data is None else {"source": str(samples.data)}
+    data = {"source": used.source, "sha256": used.digest, "samples": len(used)} if len(used) else {}
     parent = result.original.sha256 if result.original else ""
     return {"parent": parent, "step": "convert", "options": given, "data": data, "seed": seed}

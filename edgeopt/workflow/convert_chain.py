@@ -10,7 +10,7 @@ from edgeopt.core.dataset import Dataset, no_samples
 from edgeopt.core.files import sha256_of
 from edgeopt.data.preprocess import Preprocess
 from edgeopt.errors import EdgeoptError
-from edgeopt.steps.convert import Convert, axes_of, operators_in, proven, relaid
+from edgeopt.steps.convert import Convert, axes_of, operators_in, proven, relaid, require_types
 from edgeopt.steps.export.reference import Source
 from edgeopt.steps.protocol import StepReport
 from edgeopt.steps.via.tools import TOOLS
@@ -63,6 +63,7 @@ class Chain:
         details: What they did, by JSON key.
         steps: Those that are kept in the record.
         warnings: What the user should know.
+        used: Of the user's samples, those that were last compared on.
     """
 
     named: Source
@@ -74,6 +75,7 @@ class Chain:
     details: dict[str, Any] = field(default_factory=dict)
     steps: list[AppliedStep] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    used: Dataset = field(default_factory=no_samples)
 
     def run(self, path: Path, *, cache: Named | None) -> Path:
         """The file that is to become `path`."""
@@ -92,6 +94,7 @@ class Chain:
                 return self.named.path
             from edgeopt.steps.rebind import rebind_onnx
 
+            require_types(self.named.path, self.wishes.inputs)
             self._add(
                 rebind_onnx(self.named.path, made, axes=axes_of(self.wishes.inputs), opset=self.wishes.opset), made
             )
@@ -101,7 +104,7 @@ class Chain:
         return made
 
     def _exported(self, made: Path) -> StepReport:
-        samples = self.samples.of_inputs if self.samples.data is not None else None
+        samples = self._samples_of_inputs if self.samples.data is not None else None
         if self.named.kind == "sklearn":
             from edgeopt.steps.export.sklearn_export import export_sklearn
 
@@ -118,13 +121,17 @@ class Chain:
             samples=samples,
         )
 
+    def _samples_of_inputs(self, specs: tuple[TensorSpec, ...]) -> Dataset:
+        self.used = self.samples.of_inputs(specs)
+        return self.used
+
     def _tflite(self, path: Path, *, cache: Named | None) -> Path:
         """A TFLite file of the source."""
         if self.named.kind == "tflite":
             assert self.named.path is not None
             return self.named.path
         source, made, wishes = self._onnx(), self.folder / "model.tflite", self.wishes
-        data = self.samples.of_model(source)
+        data = self.used = self.samples.of_model(source)
         if wishes.via and TOOLS[wishes.via].takes == "torch":
             self._add(self._by_program_tool(source, made, data), made)
             return made

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,9 +44,16 @@ def recipe_from_tables(tables: Sequence[dict[str, dict[str, Any]]]) -> Recipe:
     """The steps that `[recipe]` lists.
 
     Raises:
-        InputError: A step or an option is not known.
+        InputError: A step or an option is not known, or a step follows one that ends in another format than ONNX.
     """
-    return tuple(_step(name, options) for table in tables for name, options in table.items())
+    recipe = tuple(_step(name, options) for table in tables for name, options in table.items())
+    for step, later in pairwise(recipe):
+        if step.ending != ".onnx":
+            raise InputError(
+                f"step `{later.name}` follows `{step.name}`, which ends in `{step.ending}`, and steps take ONNX models",
+                hint=f"put `{step.name}` last in [recipe]",
+            )
+    return recipe
 
 
 def apply_recipe(
@@ -167,5 +175,6 @@ def _step(name: str, options: dict[str, Any]) -> Step:
     known = [field.name for field in fields(kind)]
     for option in options:
         if option not in known:
-            raise InputError(f"step `{name}` has no option `{option}`", hint=near_names(option, known))
+            hint = near_names(option, known) if known else f"`{name}` has none: write {{ {name} = {{}} }}"
+            raise InputError(f"step `{name}` has no option `{option}`", hint=hint)
     return cast("Step", kind(**options))

@@ -110,6 +110,9 @@ def test_real_samples_are_compared_too(source: Path, tmp_path: Path) -> None:
     result = convert(source, data=data, preprocess=Preprocess(scale=1 / 255, layout="nhwc"))
 
     assert result.as_json()["proof"]["samples"] == {"random": 3, "real": 16}
+    assert result.artifact is not None
+    told = result.artifact.lineage["data"]
+    assert told == {"source": str(data), "sha256": hashlib.sha256(data.read_bytes()).hexdigest(), "samples": 20}
 
 
 def test_an_estimator_becomes_onnx_under_the_name_of_its_factory(tmp_path: Path) -> None:
@@ -163,6 +166,8 @@ def test_shapes_of_an_onnx_model_are_fixed_and_its_opset_changed(source: Path, t
         ({"inputs": ["image=1x3"]}, "image", ""),
         ({"inputs": ["image"]}, "input `image` cannot be understood", "--input x=1x3x32x32"),
         ({"inputs": ["image=nx3x8x8"]}, "axis `n` of input `image` has no length", "write a number"),
+        ({"inputs": ["image=1x3x8x8:int8"]}, "input `image` is float32, not `int8`", "--io int8"),
+        ({"inputs": ["image=1x3x8x8:int8"], "output": "x.onnx"}, "input `image` is float32, not `int8`", ""),
         ({"checkpoint": "w.pt"}, "`--checkpoint w.pt` says nothing here", "leave `--checkpoint` out"),
         ({"opset": 17}, "`--opset 17` says nothing here", "leave `--opset` out"),
         ({"output": "x.onnx", "inputs": ["image=1x3x8x8"], "layout": "nhwc"}, "`--layout nhwc`", ""),

@@ -123,3 +123,18 @@ def test_a_recipe_of_no_steps_keeps_the_ending(small_models, save_model):
 def test_options_of_convert_are_checked_before_anything_runs(options, message):
     with pytest.raises(InputError, match=message):
         recipe_from_tables([{"convert": options}])
+
+
+@pytest.mark.parametrize("later", ["simplify", "quantize", "convert"])
+def test_a_step_behind_a_conversion_is_refused_before_anything_runs(later):
+    with pytest.raises(InputError, match=f"`{later}` follows `convert`, which ends in `.tflite`") as caught:
+        recipe_from_tables([{"quantize": {}}, {"convert": {}}, {later: {}}])
+
+    assert caught.value.hint == "put `convert` last in [recipe]"
+
+
+def test_a_step_without_options_says_so():
+    with pytest.raises(InputError, match="`simplify` has no option `a`") as caught:
+        recipe_from_tables([{"simplify": {"a": 1}}])
+
+    assert caught.value.hint == "`simplify` has none: write { simplify = {} }"

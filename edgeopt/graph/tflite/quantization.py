@@ -7,6 +7,7 @@ from edgeopt.graph.tflite.costs import MAC_RULES
 from edgeopt.graph.tflite.model import Graph, Operator, Tensor, TfliteModel
 
 _EDGES = frozenset({"QUANTIZE", "DEQUANTIZE"})
+_RESTORING = frozenset({"DEQUANTIZE", "RESHAPE"})  # weights are made float by them; those in blocks need both
 
 
 def quantization_state_of_tflite(model: TfliteModel) -> QuantizationState:
@@ -16,7 +17,7 @@ def quantization_state_of_tflite(model: TfliteModel) -> QuantizationState:
     `weights` where they are made float before they are used.
     """
     graph = model.graphs[0]
-    made = {place: one for one in graph.operators for place in one.outputs if one.name == "DEQUANTIZE"}
+    made = {place: one for one in graph.operators for place in one.outputs if one.name in _RESTORING}
     weighted = [one for one in graph.operators if one.name in MAC_RULES and not one.is_custom]
     held = [(one, _weights_of(graph, one, made)) for one in weighted]
     quantized = [(one, weights) for one, weights in held if any(weight.scales for weight in weights)]
@@ -34,7 +35,7 @@ def quantization_state_of_tflite(model: TfliteModel) -> QuantizationState:
     return QuantizationState(
         kind=kind,
         activations=tuple(sorted(activations)),
-        weights=tuple(sorted(types or (floats & {"float16"} if floats == {"float16"} else set()))),
+        weights=tuple(sorted(types or (floats if "float16" in floats else set()))),
         is_per_channel=any(
             len(weight.scales) > 1 or weight.is_blockwise for _, weights in quantized for weight in weights
         ),
@@ -44,10 +45,14 @@ def quantization_state_of_tflite(model: TfliteModel) -> QuantizationState:
 
 
 def _weights_of(graph: Graph, operator: Operator, made: dict[int, Operator]) -> list[Tensor]:
-    """Constants of two axes or more that an operator reads, through a DEQUANTIZE too."""
+    """Constants of two axes or more that an operator reads, through what makes them float too."""
     places = [place for place in operator.inputs if place >= 0]
-    behind = [place for output in places if output in made for place in made[output].inputs if place >= 0]
-    found = (graph.tensors[place] for place in (*places, *behind))
+    seen = set(places)
+    for output in places:  # grows as it is walked
+        behind = [place for place in made[output].inputs if place >= 0 and place not in seen] if output in made else []
+        seen.update(behind)
+        places += behind
+    found = (graph.tensors[place] for place in places)
     return [tensor for tensor in found if tensor.is_constant and len(tensor.shape) > 1]
 
 

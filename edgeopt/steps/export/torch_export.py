@@ -120,16 +120,15 @@ def _program(
     if named.kind != "torch":
         raise InputError(f"`{named.text}` is no torch module, it is of kind `{named.kind}`", hint="check the source")
     loaded = load_checkpoint(named, checkpoint) if checkpoint is not None else None
-    module, told = _ready(named)
-    program = with_free_batch(program_of_module(named, module, shapes).with_outputs())
-    return program, loaded.as_json() if loaded else None, (*(loaded.told if loaded else ()), *told)
+    program = with_free_batch(program_of_module(named, _ready(named), shapes).with_outputs())
+    return program, loaded.as_json() if loaded else None, loaded.told if loaded else ()
 
 
-def _ready(named: Source) -> tuple[Any, tuple[str, ...]]:
-    """The module in evaluation mode on the CPU, and what was done to it."""
+def _ready(named: Source) -> Any:
+    """The module in evaluation mode, on the CPU."""
     import torch
 
-    module, told = _inner(named.value), []
+    module = _inner(named.value)
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError(f"{PURPOSE} `{named.text}` is TorchScript", hint="give the module that it was made from")
     kinds = {str(tensor.dtype) for tensor in module.parameters() if tensor.is_floating_point()} - {"torch.float32"}
@@ -140,10 +139,8 @@ def _ready(named: Source) -> tuple[Any, tuple[str, ...]]:
         )
     if any(tensor.device.type == "meta" for tensor in module.parameters()):
         raise InputError(f"{PURPOSE} `{named.text}` has no weights (device `meta`)", hint="return it with its weights")
-    if any(part.training for part in module.modules()):
-        told.append("the module was in training mode and is exported in evaluation mode (`eval()`)")
     module.eval()
-    return module.to(torch.device("cpu")), tuple(told)
+    return module.to(torch.device("cpu"))
 
 
 def _inner(module: Any) -> Any:

@@ -14,7 +14,8 @@ from edgeopt.steps.tflite.net import Net, Operation, Quantization, Tensor
 _CARRIERS = frozenset({"RESHAPE", "TRANSPOSE", "EXPAND_DIMS", "SQUEEZE"})
 _HINT = (
     "quantize the model so that its ends are integers: `edgeopt quantize MODEL --target rpi4` (for x86-64 the first "
-    "convolution stays float); or leave it `--io float32`"
+    "convolution stays float); where an operator at an end has no int8 kernel, as recurrent ones, leave it "
+    "`--io float32`"
 )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from edgeopt.steps.tflite.beyond import refusal_of
@@ -16,6 +18,9 @@ from edgeopt.steps.tflite.view import View
 if TYPE_CHECKING:
     import onnx
 
+_NAMED = 3  # things that a warning names before it counts the rest
+MOST_AXES = 8
+MOST_ELEMENTS = 2**31 - 1  # lengths in the file, and offsets in kernels, are int32
 _NO_TENSORS = frozenset({"map", "optional", "sequence", "sparse_tensor"})
 
 
@@ -47,6 +52,9 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         Unsupported: Nodes of it have no counterpart in TFLite; all of them are told.
     """
     source = source_from_model(model)
+    too_large = _too_large(source)
+    if too_large:
+        raise refused_together(too_large, where=where)
     net = Lowering(source)
     refusals = [*_odd_inputs(source, net), *_written(source, net)]
     if not refusals:
@@ -63,7 +71,32 @@ def lowered(model: onnx.ModelProto, *, where: str) -> Lowered:
         for name, view in net.views.items()
         if name not in net.overtaken
     }
-    return Lowered(net=net.net, views=views, noted=net.noted, warnings=tuple(net.warnings))
+    return Lowered(net=net.net, views=views, noted=net.noted, warnings=_told_together(net.warnings))
+
+
+def _told_together(warnings: Mapping[str, Mapping[str, None]]) -> tuple[str, ...]:
+    """One sentence per kind of warning, which names the first things that it is true of."""
+    told = []
+    for text, about in warnings.items():
+        left = len(about) - _NAMED
+        shown = ", ".join(list(about)[:_NAMED])
+        told.append(f"{text}: {shown}{f' and {left} more' if left > 0 else ''}")
+    return tuple(told)
+
+
+def _too_large(source: Source) -> list[Refusal]:
+    """Inputs of more axes, and values of more elements, than TFLite's kernels take."""
+    refusals = []
+    for name, type_ in source.types.items():
+        reason, shape = "", type_.shape or ()
+        if max((prod(shape), *shape)) > MOST_ELEMENTS:  # a length may stand beside one of 0
+            reason = f"has {max((prod(shape), *shape)):,} elements, and TFLite's kernels count them in 31 bits"
+        elif len(shape) > MOST_AXES and name in source.inputs:
+            reason = f"has {len(shape)} axes, and TFLite knows {MOST_AXES}"
+        if reason:
+            operator = source.makers[name].operator if name in source.makers else "input"
+            refusals.append(Refusal(node=name, operator=operator, reason=reason, rewrite="a smaller input"))
+    return refusals
 
 
 def _odd_inputs(source: Source, net: Lowering) -> list[Refusal]:

@@ -34,7 +34,7 @@ class Lowering(Builder):
         overtaken: Names of values that are nowhere, since the operation that makes them does an activation too; their
             views are those of what comes behind it.
         noted: What values are quantized with that the source has as real numbers: a calibration noted their ranges.
-        warnings: What the user should know, each once.
+        warnings: What the user should know, each with what it is true of.
     """
 
     def __init__(self, source: Source) -> None:
@@ -44,7 +44,7 @@ class Lowering(Builder):
         self.sequences: dict[str, tuple[View, ...]] = {}
         self.overtaken: set[str] = set()
         self.noted: dict[str, Quantization] = {}
-        self.warnings: dict[str, None] = {}
+        self.warnings: dict[str, dict[str, None]] = {}
         self._absorbed: set[Node] = set()
         for name in source.inputs:
             self._take_input(name)
@@ -186,9 +186,9 @@ class Lowering(Builder):
         """
         return name in self.source.outputs and not self.source.readers.get(name)
 
-    def warn(self, text: str) -> None:
-        """Tell the user something of the conversion, once."""
-        self.warnings[text] = None
+    def warn(self, text: str, about: str) -> None:
+        """Tell the user something of the conversion, of `about` among others that it is true of."""
+        self.warnings.setdefault(text, {})[about] = None
 
     # the ends of the net
 
@@ -225,7 +225,9 @@ class Lowering(Builder):
         if dtype == "float64":
             narrow = value.astype(np.float32)
             if not np.array_equal(narrow.astype(np.float64), value, equal_nan=True):
-                raise Refused(f"constant `{name}` is float64 and not exact in float32")
+                raise Refused(
+                    f"constant `{name}` is float64 and not exact in float32", rewrite="export the model in float32"
+                )
             value = narrow
         elif dtype not in {*_NATIVE, *STORED_AS}:
             raise Refused(f"constant `{name}` is `{dtype}`, which TFLite has no numbers for")

@@ -10,8 +10,10 @@ from edgeopt.graph.fold import folded
 from edgeopt.graph.padding import merge_padding
 from edgeopt.graph.simplify import simplified
 from edgeopt.graph.transposed_norm import merge_transposed_norms
+from edgeopt.steps.tflite.ceiling import settle_ceilings
 from edgeopt.steps.tflite.dynamic import with_dynamic_products
 from edgeopt.steps.tflite.expand import expanded
+from edgeopt.steps.tflite.inflation import refuse_inflation
 from edgeopt.steps.tflite.qoperators import without_qoperators
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, tuple[int, ...]]
 _INLINED = "_inlfunc_"  # how ONNX Runtime calls values from the body of a function
 _FREE_CONSTANTS = 4  # the IR version from which constants need not be inputs
-_FIX_HINT = "give its shape: `--input {name}={shape}`"
 
 
 def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
@@ -51,14 +52,21 @@ def with_fixed_shapes(model: onnx.ModelProto, shapes: Shapes) -> None:
             if given is None:
                 axis.dim_value = fixed if fixed is not None else 1 if place == 0 else 0
             elif fixed is not None and fixed != given[place]:
-                raise InputError(f"axis {place} of input `{name}` is {fixed}, not {given[place]}", hint="leave it so")
+                raise InputError(
+                    f"axis {place} of input `{name}` is {fixed}, not {given[place]}",
+                    hint=f"the model has it fixed: give {fixed} there, or leave `--input` out",
+                )
             else:
                 axis.dim_value = given[place]
         lengths = [axis.dim_value for axis in axes]
         if 0 in lengths and given is None:
-            left.append(_FIX_HINT.format(name=name, shape="x".join(str(length or "?") for length in lengths)))
+            left.append(f"{name}={'x'.join(str(length or '?') for length in lengths)}")
     if left:
-        raise Unsupported("TFLite models have fixed shapes, and inputs have free axes", hint="; ".join(left))
+        names = ", ".join(f"`{each.partition('=')[0]}`" for each in left)
+        raise Unsupported(
+            f"TFLite models have fixed shapes, and inputs have free axes: {names}",
+            hint=f"give a length in the place of each `?`: {' '.join(f'`--input {each}`' for each in left)}",
+        )
     _forget_types(model)
 
 
@@ -78,7 +86,7 @@ def _forget_types(model: onnx.ModelProto) -> None:
     for value in model.graph.output:
         if value.type.HasField("tensor_type"):
             for axis in value.type.tensor_type.shape.dim:
-                if not axis.HasField("dim_value"):
+                if not axis.dim_value > 0:
                     value.type.tensor_type.ClearField("shape")
                     break
 
@@ -92,7 +100,10 @@ def ready_to_lower(model: onnx.ModelProto, *, where: str) -> tuple[onnx.ModelPro
 
     Raises:
         InputError: ONNX Runtime does not take the model.
+        Unsupported: Constants of it would be larger than a file.
     """
+    refuse_inflation(model, where=where)
+    settle_ceilings(model)
     model = without_qoperators(model)
     model = folded(model, where=where, keeps_quantization=True)
     if any(name.startswith(_INLINED) for node in model.graph.node for name in node.output):

@@ -44,7 +44,8 @@ class _Writer:
         import onnx
 
         made = onnx.helper.make_node("DequantizeLinear", [*names], [self.name(suffix)])
-        if axis is not None and self.constants.get(names[1], np.zeros(1)).size > 1:
+        scale = self.constants.get(names[1], self.new.get(names[1], np.zeros(1)))
+        if axis is not None and scale.size > 1:
             made.attribute.append(onnx.helper.make_attribute("axis", axis))
         self.made.append(made)
         return str(made.output[0])

@@ -42,7 +42,9 @@ def refused_together(refusals: list[Refusal], *, where: str) -> Unsupported:
     told = "; ".join(str(each) for each in refusals[:_SHOWN])
     more = f"; and {len(refusals) - _SHOWN} more" if len(refusals) > _SHOWN else ""
     kinds = ", ".join(sorted({each.operator for each in refusals}))
-    return Unsupported(
-        f"`{where}` cannot become TFLite: {told}{more}",
-        hint=f"replace these ({kinds}) in the model, or try another converter: `--via litert-torch` or `--via onnx2tf`",
-    )
+    if all(each.operator.startswith("ai.onnx.ml.") for each in refusals):
+        hint = "no converter has kernels for these; `bench`, `evaluate`, `compare` and `gate` take the .onnx as it is"
+    else:
+        hint = f"replace these ({kinds}) in the model, or try another converter: `--via onnx2tf`, or from torch "
+        hint += "`--via litert-torch`"
+    return Unsupported(f"`{where}` cannot become TFLite: {told}{more}", hint=hint)

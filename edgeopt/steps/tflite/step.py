@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from edgeopt.core.dataset import Dataset
 from edgeopt.core.files import replacing
-from edgeopt.errors import InputError, near_names
+from edgeopt.errors import InputError, Unsupported, near_names
 from edgeopt.graph.calibration_rows import KEY as CALIBRATION_KEY
-from edgeopt.graph.load import load_onnx
+from edgeopt.graph.load import load_onnx, read_proto
+from edgeopt.graph.save import size_in_bytes
 from edgeopt.graph.upgrade import upgraded
 from edgeopt.steps.protocol import Progress, StepReport
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from edgeopt.steps.tflite.lower import Lowered
     from edgeopt.steps.tflite.tidy import Moved
 
+_MOST_BYTES = 2**31  # of a flatbuffer, whose offsets are signed integers of 32 bits
 Layout = Literal["nchw", "nhwc"]
 IoType = Literal["float32", "int8"]
+_NONE_MOVED = "`nhwc` changes no input or output: none is transposed right at the boundary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Tflite:
         from edgeopt.steps.tflite.widen import in_float32
 
         where = str(source)
+        _require_size(source)
         model = load_onnx(source)
         notes = {entry.key: entry.value.encode() for entry in model.metadata_props if entry.key == CALIBRATION_KEY}
         is_half = holds_half(model)
@@ -92,7 +96,19 @@ class Tflite:
         with replacing(output, force=True) as temporary:
             temporary.write_bytes(content)
         details = _details(result, replaced, boundary)
-        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float))
+        idle = self.layout == "nhwc" and not boundary.inputs and not boundary.outputs
+        unmoved = (_NONE_MOVED,) if idle else ()
+        return StepReport(details=details, warnings=(*told, *warnings, *result.warnings, *as_float, *unmoved))
+
+
+def _require_size(source: Path) -> None:
+    """Refuse a model whose constants no TFLite file holds, before they are read."""
+    size = sum(size_in_bytes(tensor) for tensor in read_proto(source).graph.initializer)
+    if size >= _MOST_BYTES:
+        raise Unsupported(
+            f"`{source}` holds {size / 1e9:.1f} GB of constants, and a TFLite file is at most 2 GiB",
+            hint="make the weights smaller first (`edgeopt quantize`), or convert the model in parts",
+        )
 
 
 def _is_shape(shape: Any) -> bool:

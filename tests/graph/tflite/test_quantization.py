@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,31 @@ def test_half_floats_are_no_quantization(save: Save) -> None:
     found = state(save, dense(np.zeros((2, 3), np.float16), is_dequantized=True))
 
     assert (found.kind, found.weights, found.quantized) == ("none", ("float16",), 0)
+
+
+def test_half_floats_beside_floats_are_both_told(save: Save) -> None:
+    small = dense(np.zeros((2, 3), np.float16), is_dequantized=True)
+    again = Operator(kind="FULLY_CONNECTED", inputs=["y", "last"], outputs=["z"], options=("FullyConnectedOptions", {}))
+    tensors = [*small.tensors, Tensor(name="last", data=np.zeros((2, 2), np.float32)), Tensor(name="z", shape=(1, 2))]
+
+    found = state(save, replace(small, tensors=tensors, operators=[*small.operators, again], outputs=["z"]))
+
+    assert (found.kind, found.weights, found.total) == ("none", ("float16", "float32"), 2)
+
+
+def test_weights_in_blocks_are_found_behind_the_reshape_that_puts_them_together(save: Save) -> None:
+    blocks = Tensor(name="blocks", data=np.zeros((6, 1), np.int8), scales=(0.1,))
+    numbers = Tensor(name="numbers", shape=(6, 1))
+    whole = Operator(kind="DEQUANTIZE", inputs=["blocks"], outputs=["numbers"])
+    together = Operator(kind="RESHAPE", inputs=["numbers"], outputs=["float_weight"])
+    small = dense(np.zeros((2, 3), np.int8), scales=(0.1,), is_dequantized=True)
+
+    found = state(
+        save,
+        replace(small, tensors=[*small.tensors, blocks, numbers], operators=[whole, together, *small.operators[1:]]),
+    )
+
+    assert (found.kind, found.weights, found.quantized) == ("weights", ("int8",), 1)
 
 
 @pytest.mark.shared

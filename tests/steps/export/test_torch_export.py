@@ -74,7 +74,7 @@ def test_names_stay_the_batch_is_free_and_batch_norm_is_folded(written: Written)
     assert relative(report) < TOLERANCE
     assert report.details["exporter"] == {"name": "torch (dynamo)", "version": torch.__version__}
     assert report.details["fixed_batch"] == []
-    assert report.warnings == ("the module was in training mode and is exported in evaluation mode (`eval()`)",)
+    assert report.warnings == ()
 
 
 def test_the_file_gives_what_the_module_does(written: Written) -> None:

@@ -27,7 +27,16 @@ def test_every_node_that_stands_in_the_way_is_told_at_once() -> None:
 
     assert "ai.onnx.ml.Binarizer" in caught.value.message
     assert "ai.onnx.ml.Normalizer" in caught.value.message
-    assert "--via" in caught.value.hint
+    assert "--via" not in caught.value.hint  # no other converter has kernels for these
+    assert "`bench`" in caught.value.hint
+
+
+def test_other_converters_are_named_where_they_may_help() -> None:
+    with pytest.raises(Unsupported) as caught:
+        lowered_model(parsed(f"{HEADER} one (float[1, 8] x) => (float[1, 8] y) {{ y = RandomUniformLike(x) }}"))
+
+    assert "(RandomUniformLike)" in caught.value.hint
+    assert "`--via onnx2tf`" in caught.value.hint
 
 
 def test_a_chain_of_convolutions_is_transposed_at_the_boundary_alone() -> None:

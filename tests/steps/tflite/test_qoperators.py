@@ -80,6 +80,16 @@ def test_operators_on_integers_give_theirs_within_one_step(operator: str) -> Non
         assert np.abs(given - wanted).max() <= 0.06 * 1.01
 
 
+def test_biases_have_a_scale_per_channel_that_onnx_runtime_takes() -> None:
+    node, constants, shape, _ = CASES["QLinearConv"]
+    model = between_pairs([node], constants, shape)
+    feeds = {"x": np.random.default_rng(1).normal(0, 2, SHAPE).astype(np.float32)}
+
+    written = run_onnx(without_qoperators(model), feeds)["y"]
+
+    assert np.abs(written - run_onnx(model, feeds)["y"]).max() <= 0.06 * 1.01  # one step
+
+
 def test_a_model_without_them_is_given_back() -> None:
     model = onnx.ModelProto()
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from edgeopt.core.dataset import no_samples
-from edgeopt.steps.tflite.step import IoType, Tflite
+from edgeopt.steps.tflite.step import IoType, Layout, Tflite
 from tests.steps.tflite.quantized import samples_of, small_net, statically_quantized
 from tests.steps.tflite.running import XNNPACK, run_tflite
 
@@ -31,3 +31,22 @@ def test_channels_last_leaves_no_transposition_and_tells_the_order(tmp_path: Pat
     given = run_tflite(turned, {"x": np.ascontiguousarray(image.transpose(0, 2, 3, 1))}, XNNPACK)["y"]
     assert given.dtype == io
     np.testing.assert_array_equal(given, wanted)
+
+
+@pytest.mark.parametrize(("wanted", "is_said"), [("nhwc", True), ("nchw", False)])
+def test_a_layout_that_changes_nothing_is_said(tmp_path: Path, wanted: Layout, is_said: bool) -> None:
+    text = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[1, 6, 5, 3] image) => (float[1, 3] y)
+{
+  first = Transpose <perm = [0, 3, 1, 2]> (image)
+  mean = GlobalAveragePool (first)
+  y = Flatten (mean)
+}
+"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+
+    report = Tflite(layout=wanted).apply(tmp_path / "net.onnx", tmp_path / "net.tflite", no_samples())
+
+    said = "`nhwc` changes no input or output: none is transposed right at the boundary"
+    assert (said in report.warnings) == is_said

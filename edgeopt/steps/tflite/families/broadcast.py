@@ -24,7 +24,7 @@ def aligned(net: Lowering, views: list[View]) -> tuple[list[Tensor], Axes, Shape
     for view in views:
         is_plain = axes[rank - view.rank :] == tuple(range(rank - view.rank, rank)) and view.is_plain
         if view.rank < rank and is_plain:
-            tensors.append(view.tensor)
+            tensors.append(net.laid(view))  # an axis of length 1 may still lie elsewhere
             continue
         if view.rank < rank and view.rank > 0:
             view = net.reshaped(view, (*[1] * (rank - view.rank), *view.shape))  # noqa: PLW2901

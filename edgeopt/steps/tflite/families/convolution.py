@@ -19,7 +19,7 @@ from edgeopt.steps.tflite.lowering import Lowering
 from edgeopt.steps.tflite.net import Options, Tensor, options
 from edgeopt.steps.tflite.refusal import Refused
 from edgeopt.steps.tflite.source import Node
-from edgeopt.steps.tflite.view import NHWC, Axes, View
+from edgeopt.steps.tflite.view import NHWC, NWC, Axes, View
 
 _OHWI: Axes = (0, 2, 3, 1)  # ONNX has weights as (output, input, height, width)
 _IHWO: Axes = (1, 2, 3, 0)  # depthwise: (1, height, width, output)
@@ -35,7 +35,9 @@ def conv(node: Node, net: Lowering) -> None:
         raise Refused(f"has {view.rank - 2} spatial axes; TFLite's convolutions have 1, 2 or 3")
     window = window_of(node, weights.shape[2:], view.shape[2:])
     if view.rank == 3:  # a row is an image of height 1
-        view, weights = _as_image(net, view), _as_image(net, weights)
+        # Channels last before it is an image, so that `--layout nhwc` finds the transposition at the boundary.
+        series = View(tensor=net.laid(view, NWC), axes=NWC, dtype=view.dtype, is_quantized=view.is_quantized)
+        view, weights = _as_image(net, series), _as_image(net, weights)
         window = _of_height_one(window)
     made = _conv2d(node, net, view, weights, window)
     if net.view(node.input(0)).rank == 3:

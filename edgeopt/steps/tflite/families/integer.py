@@ -82,15 +82,16 @@ def kernel_weights(net: Lowering, view: View) -> View:
     integers = tensor.data.astype(np.int16) - np.array(quantization.zero_points, np.int16).reshape(along)
     if integers.max(initial=0) > _LARGEST or integers.min(initial=0) < -_LARGEST - 1:
         net.warn(
-            f"weights `{tensor.name}` of node `{net.node.name}` are quantized around a zero point, and int8 kernels "
-            "take symmetric ones: the node is computed in float (quantize weights symmetrically)"
+            "weights are quantized around a zero point, and int8 kernels take symmetric ones, so that their nodes are "
+            "computed in float (quantize weights symmetrically)",
+            f"`{tensor.name}` of node `{net.node.name}`",
         )
         return view
     lowest = int(np.count_nonzero(integers == -_LARGEST - 1))
     if lowest:
         net.warn(
-            f"{lowest} weight(s) -128 of `{tensor.name}` became -127, the lowest that int8 kernels take "
-            "(quantize weights to -127..127)"
+            "weights of -128 became -127, the lowest that int8 kernels take (quantize weights to -127..127)",
+            f"{lowest} of `{tensor.name}`",
         )
     if not lowest and not any(quantization.zero_points):
         return view

@@ -18,6 +18,7 @@ from edgeopt.steps.tflite.view import Axes, View
 _ONE_AXIS: Final = 13
 # The only output scales that int8 kernels know (TFLite's 8-bit specification).
 _PROBABILITY: Final = Quantization(scales=(1 / 256,), zero_points=(-128,))
+_LOWEST: Final = -128  # of int8
 _LOGARITHM: Final = Quantization(scales=(16 / 256,), zero_points=(127,))
 _MOST_AXES: Final = 4
 
@@ -52,7 +53,8 @@ def hardmax(node: Node, net: Lowering) -> None:
 
 def _write(node: Node, net: Lowering, kind: str, rule: Quantization) -> None:
     view = net.view(node.input(0))
-    is_integer = is_int8(view) and (net.wanted(node.output(0)) is not None or net.is_end(node.output(0)))
+    wanted = net.wanted(node.output(0))
+    is_integer = is_int8(view) and (_reaches(rule, wanted) if wanted is not None else net.is_end(node.output(0)))
     view, order = _along_last(node, net, view if is_integer else net.numbers(view))
     type_for("float32" if is_integer else view.tensor.dtype, frozenset({"float32"}))
     tensor = net.laid(view, order)
@@ -62,6 +64,12 @@ def _write(node: Node, net: Lowering, kind: str, rule: Quantization) -> None:
     given = options("SoftmaxOptions", beta=1.0) if kind == "SOFTMAX" else options("LogSoftmaxOptions")
     made = net.add(kind, (tensor,), tensor.shape, quantization=rule if is_integer else None, options=given)
     _bind(node, net, net.reshape(made, shape), order, is_quantized=is_integer)
+
+
+def _reaches(rule: Quantization, wanted: Quantization) -> bool:
+    """Whether the scale that a kernel insists on goes as low as the one that is wanted: below, it would saturate."""
+    lowest, needed = ((_LOWEST - each.zero_point) * each.scale for each in (rule, wanted))
+    return lowest <= needed + rule.scale + wanted.scale or rule.zero_point == _LOWEST
 
 
 def _along_last(node: Node, net: Lowering, view: View) -> tuple[View, Axes]:

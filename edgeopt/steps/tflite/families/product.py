@@ -76,6 +76,9 @@ def _of_matrices(net: Lowering, left: View, right: View, wanted: Quantization | 
     left_tensor = net.laid(left, (*order, left.rank - 2, left.rank - 1))
     right_order, is_turned = _right_order(right, order)
     right_tensor = net.laid(right, right_order)
+    if right_tensor is left_tensor:  # XNNPACK merges a TRANSPOSE before it into one operand and changes both
+        right_order, is_turned = (*right_order[:-2], right.rank - 1, right.rank - 2), True
+        right_tensor = net.laid(right, right_order)
     batch_order = order if left.rank >= right.rank else tuple(range(right.rank - 2))
     merged = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     lengths = (*(merged[axis] for axis in batch_order), *shape[-2:])

@@ -44,7 +44,9 @@ def whole(length: int) -> Span:
 def span_of(length: int, start: int, end: int, step: int) -> Span:
     """What ONNX's Slice takes of an axis of `length` (https://onnx.ai/onnx/operators/onnx__Slice.html)."""
     taken = range(length)[slice(start, end if not (step < 0 and end < -length) else None, step)]
-    return Span(start=taken.start, step=step, length=len(taken)) if taken else Span(start=0, step=1, length=0)
+    if not taken:
+        return Span(start=0, step=1, length=0)
+    return Span(start=taken.start, step=step if len(taken) > 1 else 1, length=len(taken))  # a step may exceed an int32
 
 
 def cut(net: Lowering, view: View, spans: Sequence[Span], *, name: str = "") -> View:
