@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +38,10 @@ class Converter(Protocol):
     def name(self) -> str:
         """As tables have it."""
 
+    @property
+    def takes_onnx(self) -> bool:
+        """Whether it converts the ONNX file, or a torch module of the same architecture with weights of its own."""
+
     def missing(self, network: Network) -> str:
         """Why it cannot convert `network` here; empty where it can."""
 
@@ -54,6 +57,7 @@ class Edgeopt:
     """The command line of this tree, its proof of the conversion included."""
 
     name: str = "edgeopt"
+    takes_onnx: bool = True
 
     def missing(self, network: Network) -> str:
         """See `Converter`."""
@@ -74,6 +78,7 @@ class Onnx2tf:
     """onnx2tf's own writer, without TensorFlow."""
 
     name: str = "onnx2tf"
+    takes_onnx: bool = True
 
     def missing(self, network: Network) -> str:
         """See `Converter`."""
@@ -98,6 +103,7 @@ class LitertTorch:
     """litert-torch, from the torch module."""
 
     name: str = "litert-torch"
+    takes_onnx: bool = False
 
     def missing(self, network: Network) -> str:
         """See `Converter`."""
@@ -119,4 +125,3 @@ class LitertTorch:
 
 
 CONVERTERS: tuple[Converter, ...] = (Edgeopt(), Onnx2tf(), LitertTorch())
-PYTHON = sys.executable
