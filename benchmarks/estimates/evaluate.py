@@ -152,7 +152,8 @@ def _macs_alone(rows: Rows) -> float:
 _ABOUT = """Each family of networks is predicted by a fit that has seen it on no target: MobileNetV1, MobileNetV2 and
 EfficientNet-lite are a family each, of ncnn's zoo each network is one, of MLPerf Tiny each task. An error is
 |predicted / published - 1|; an interval is made of the other families' residuals alone. The published latencies lie
-outside the project (benchmarks/estimates/rows.py); none was measured by edgeopt. The ratios of the prior (benchmarks/estimates/priors.py) and how
+outside the project (benchmarks/estimates/rows.py); none was measured by edgeopt.
+The ratios of the prior (benchmarks/estimates/priors.py) and how
 strongly it holds were written down with these data in sight, so the figures flatter a little; ResNet-50 is the check
 that they cannot flatter. Of NAS-Bench-201 the 214 cells whose output does not depend on their input are left out; there
 the ranking is bound by the data: cells that compute the same rank each other no better than the estimates do, and some
