@@ -6,7 +6,7 @@ setup(
     packages=[*find_packages(include=["edgeopt", "edgeopt.*"]), "edgeopt._targets", "edgeopt._models"],
     package_dir={"edgeopt._targets": "targets", "edgeopt._models": "models"},
     package_data={
-        "edgeopt": ["py.typed", "workflow/templates/*"],
+        "edgeopt": ["py.typed", "workflow/templates/*", "predict/*.json"],
         "edgeopt._targets": ["*.toml"],
         "edgeopt._models": ["*.onnx", "*.pt", "*.npz"],
     },

@@ -23,7 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make a graph simpler and prove that its outputs stay the same.",
     ),
     "quantize": ("edgeopt.cli.quantize:command", "Make an int8 model for a target and measure it."),
-    "bench": ("edgeopt.cli.bench:command", "Measure latency, load time, throughput and memory."),
+    "bench": (
+        "edgeopt.cli.bench:command",
+        "Measure latency, load time, throughput and memory, or estimate latency on a device that is not here.",
+    ),
     "evaluate": ("edgeopt.cli.evaluate:command", "Measure accuracy on data."),
     "compare": ("edgeopt.cli.compare:command", "Compare two models on the same samples."),
     "diagnose": (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from edgeopt.report.estimates import measured_rows
 from edgeopt.report.figures import Record, comparison_text, difference_text, figure_text
 
 _SLICE = re.compile(r"slice\([^()]*\)")
@@ -91,7 +92,7 @@ def rule_interval(rule: Record) -> Interval | None:
 
 
 def _bench_intervals(record: Record) -> Iterable[Interval]:
-    names = [PurePath(row["path"]).name for row in record["runs"][1:]]
+    names = [PurePath(row["path"]).name for row in measured_rows(record)[1:]]
     for name, comparison in zip(names, record["comparisons"], strict=False):
         yield _ratio_interval(name, comparison)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgeopt.report.escape import markdown_code, markdown_text, shortened
+from edgeopt.report.estimates import HEADERS as HEADERS_OF_ESTIMATES
+from edgeopt.report.estimates import basis_text, estimate_cells, estimated_rows, measured_rows
 from edgeopt.report.figures import (
     Cells,
     Record,
@@ -156,16 +158,30 @@ def _compare(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
 
 def _bench(record: Record, is_drawn: bool) -> tuple[str, list[Block]]:
     headers = ["model", "latency p50", "95 % interval", "p90", "per second", "load", "memory", "origin", "how"]
-    rows = [_bench_row(row) for row in record["runs"]]
-    names = [PurePath(row["path"]).name for row in record["runs"]]
+    measured, estimated = measured_rows(record), estimated_rows(record)
+    rows = [_bench_row(row) for row in measured]
+    names = [PurePath(row["path"]).name for row in measured]
     told = [
         f"{name} is {comparison_text(comparison)} than {names[0]}"
         for name, comparison in zip(names[1:], record["comparisons"], strict=False)
     ]
     lines = tuple(f"- {markdown_text(shortened(line, _CELL_LENGTH))}" for line in told)
     compared = [Block("", lines, "comparisons")] if lines else []
-    verdict = record["comparison"]["verdict"] if record["comparison"] else f"{len(rows)} measured"
-    return verdict, [_table(headers, rows, "models"), *compared, *_soaks(record, is_drawn), *_bars(record, is_drawn)]
+    counts = ((len(rows), "measured"), (len(estimated), "estimated"))
+    rows_told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    verdict = record["comparison"]["verdict"] if record["comparison"] else rows_told
+    table = [_table(headers, rows, "models")] if rows else []
+    drawn = [*_soaks(record, is_drawn), *_bars(record, is_drawn)] if rows else []
+    return verdict, [*table, *compared, *drawn, *_estimates(estimated)]
+
+
+def _estimates(rows: Sequence[Record]) -> list[Block]:
+    """A table of what was estimated, apart from what was measured."""
+    if not rows:
+        return []
+    cells = [[markdown_text(shortened(cell, _CELL_LENGTH)) for cell in estimate_cells(row)] for row in rows]
+    lines = tuple(f"- {markdown_text(line)}" for line in dict.fromkeys(map(basis_text, rows)))
+    return [_table(HEADERS_OF_ESTIMATES, cells, "estimates"), Block("", lines, "sources")]
 
 
 def _bench_row(row: Record) -> list[str]:

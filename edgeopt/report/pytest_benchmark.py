@@ -10,6 +10,8 @@ import numpy as np
 
 from edgeopt.core.files import write_text
 from edgeopt.core.run import json_text
+from edgeopt.errors import Unsupported
+from edgeopt.report.estimates import measured_rows
 
 
 def write_benchmark_json(record: dict[str, Any], path: Path, *, force: bool) -> None:
@@ -17,12 +19,15 @@ def write_benchmark_json(record: dict[str, Any], path: Path, *, force: bool) -> 
 
     Raises:
         InputError: `path` may not be written.
+        Unsupported: Nothing was measured.
     """
+    if not measured_rows(record):
+        raise Unsupported("`--benchmark-json` holds samples, an estimate has none", hint="`--json` prints estimates")
     write_text(path, json_text(benchmark_document(record)), force=force)
 
 
 def benchmark_document(record: dict[str, Any]) -> dict[str, Any]:
-    """The document, with the keys of pytest-benchmark 5; times in seconds."""
+    """The document, with the keys of pytest-benchmark 5; times in seconds. Estimates have no samples to write."""
     environment = record["environment"]
     return {
         "machine_info": {
@@ -46,7 +51,7 @@ def benchmark_document(record: dict[str, Any]) -> dict[str, Any]:
             "project": "",
             "branch": "",
         },
-        "benchmarks": [_benchmark(row) for row in record["runs"]],
+        "benchmarks": [_benchmark(row) for row in measured_rows(record)],
         "datetime": environment["date"],
         "version": "5.0.0",
     }

@@ -15,6 +15,8 @@ from edgeopt.report.convert_text import CONVERT_VIEWS
 from edgeopt.report.corrections import correction_rows
 from edgeopt.report.diagnose_text import DIAGNOSE_VIEWS
 from edgeopt.report.escape import plain_line, printable
+from edgeopt.report.estimates import estimated_rows, measured_rows
+from edgeopt.report.estimates_text import estimated_parts
 from edgeopt.report.figures import (
     Record,
     accuracy_cells,
@@ -109,9 +111,15 @@ def quantize_view(record: Record) -> RenderableType:
 
 
 def bench_view(record: Record) -> RenderableType:
-    """A line per model, and the comparisons."""
+    """A line per model, and the comparisons; then a line per estimate, and what each rests on."""
+    measured, estimated = measured_rows(record), estimated_rows(record)
+    parts = [_measured_part(record, measured)] if measured else []
+    return Group(*parts, *estimated_parts(estimated)) if estimated else parts[0]
+
+
+def _measured_part(record: Record, rows: Sequence[Record]) -> RenderableType:
     table = _table("model", "latency p50", "95 % interval", "p90", "per second", "load", "memory", "origin", "how")
-    for row in record["runs"]:
+    for row in rows:
         latency = row["latency"]
         low, high = latency["ci95"]
         threads = f"{row['threads']} thread" + ("s" if row["threads"] > 1 else "")
@@ -126,8 +134,8 @@ def bench_view(record: Record) -> RenderableType:
             row["origin"],
             f"{row['runtime']}, {threads}, batch {row['batch']}",
         )
-    base = Path(record["runs"][0]["path"]).name
-    others = [Path(row["path"]).name for row in record["runs"][1:]]
+    base = Path(rows[0]["path"]).name
+    others = [Path(row["path"]).name for row in rows[1:]]
     lines = [
         _coloured(f"{printable(name)} is {comparison_text(comparison)} than {printable(base)}", comparison["verdict"])
         for name, comparison in zip(others, record["comparisons"], strict=False)

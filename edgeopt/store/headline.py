@@ -18,6 +18,7 @@ _FIGURES: dict[str, tuple[tuple[str, Path, str], ...]] = {
         ("p50", ("runs", -1, "latency", "p50"), "s"),
         ("p90", ("runs", -1, "latency", "p90"), "s"),
         ("speedup", ("comparisons", 0, "ratio"), "x"),
+        ("median", ("runs", -1, "latency", "median"), "s"),  # of an estimate, which has no percentiles
     ),
     "evaluate": tuple((name, ("metrics", name, "value"), "1") for name in ("accuracy", "auc", "f1", "mse", "mae")),
     "compare": (
@@ -49,6 +50,8 @@ def headline(record: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             share = value / 100 if unit == "pt" else value
             figures.append({"name": name, "value": share, "unit": unit, "origin": origin or shared})
+    if any(figure["name"] == "p50" for figure in figures):
+        figures = [figure for figure in figures if figure["name"] != "median"]
     return {"verdict": verdict if isinstance(verdict, str) else None, "figures": figures[:_MOST_FIGURES]}
 
 

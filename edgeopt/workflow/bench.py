@@ -1,4 +1,4 @@
-"""`edgeopt bench`: latency, load time, throughput and memory of models on a target."""
+"""`edgeopt bench`: latency, load time, throughput and memory of models here, estimates of targets that are not."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 from edgeopt.core.artifact import Artifact
+from edgeopt.core.profiles import load_target
 from edgeopt.core.target import HOST
 from edgeopt.errors import InputError, Unsupported
 from edgeopt.measure.latency import PROCESSES, Plan, measure_models
 from edgeopt.runners import runtime_of
-from edgeopt.workflow.bench_result import BenchResult, bench_result
+from edgeopt.workflow.bench_estimates import estimate_models, require_estimable, require_no_estimate_options
+from edgeopt.workflow.bench_result import BenchResult, bench_result, estimated_result, with_estimates
 from edgeopt.workflow.by_turns import time_by_turns
-from edgeopt.workflow.inputs import Named, model_artifact, models_or_default, require_host, runtime_for
+from edgeopt.workflow.inputs import Named, model_artifact, models_or_default, runtime_for
 from edgeopt.workflow.progress import Report, counter, silent
 from edgeopt.workflow.soak import soak_models, soak_seconds
 
@@ -39,39 +41,60 @@ def bench(
     target: str | Sequence[str] = HOST,
     metric: Metric = "latency",
     runtime: str | None = None,
-    threads: int = 1,
+    dtype: str | None = None,
+    threads: int | None = None,
     batch: int = 1,
     shapes: Mapping[str, Sequence[int]] | None = None,
     processes: int = PROCESSES,
     seed: int = 0,
     soak: str | None = None,
+    explain: bool = False,
     report: Report = silent,
 ) -> BenchResult:
-    """Time models in fresh processes, interleaved.
+    """Time models in fresh processes, interleaved; estimate what they take on targets that are not here.
 
     Args:
         models: Model files; without any, that of ./edgeopt.toml, else the bundled one.
         against: A base that the models are compared with, on samples taken in turn with theirs.
-        target: Where; only `host` can be measured without a board.
-        metric: `latency` and `memory` are both measured; others need what is not here yet.
-        runtime: Name of the runner of models of its formats; others, and without it all, have that of their format.
-        threads: Threads per inference.
+        target: Where; `host` is measured, others are estimated from published measurements.
+        metric: `latency` and `memory` are both measured, `latency` and `energy` both estimated.
+        runtime: Name of the runner of models of its formats; others, and without it all, have that of their format. Of
+            an estimate one that has data, as in `litert`, `ncnn` or `x-cube-ai-9`; the first of the target without it.
+        dtype: What the estimated kernels compute in; what the model is without it.
+        threads: Threads per inference: 1 where measured, those that have data where estimated.
         batch: Samples per inference, for models with a free batch axis.
         shapes: Shape per input name, for models with other free axes.
         processes: Fresh processes to time in.
         seed: Seed of the inputs and of the bootstrap.
         soak: A time like `10min`: run each model that long without a pause too, one after the other, and hold the end
             against the beginning.
+        explain: Whether estimates hold the cost of every kernel and what bounds it.
         report: Called with what is being done.
 
     Raises:
         InputError: A model or an option is not usable.
-        Unsupported: The target or metric cannot be measured here.
+        Unsupported: The metric cannot be measured here, or there is no data to estimate it from.
         ToolFailed: A measuring process crashed or hung.
         SoakInterrupted: An interrupt ended a soak that can be judged; it holds the result so far.
     """
-    for name in (target,) if isinstance(target, str) else target:
-        require_host(name, what=metric)
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    away = [name for name in targets if not load_target(name).is_host]
+    fixed = {name: list(lengths) for name, lengths in (shapes or {}).items()}
+    if away:
+        require_estimable(
+            away, metric=metric, batch=batch, shapes=fixed, against=against is not None, soak=soak is not None
+        )
+        artifacts = [model_artifact(path) for path in models_or_default(models)]
+        estimates = estimate_models(
+            artifacts, away, metric=metric, runtime=runtime, dtype=dtype, threads=threads, explain=explain
+        )
+        if len(away) == len(targets):
+            return estimated_result(artifacts, estimates)
+        measured = bench(
+            *models, metric=metric, runtime=runtime, threads=threads, processes=processes, seed=seed, report=report
+        )
+        return with_estimates(measured, estimates)
+    require_no_estimate_options(dtype=dtype, explain=explain)
     if metric not in _MEASURED_HERE:
         raise Unsupported(f"`{metric}` cannot be measured here yet", hint="`--metric latency` measures time and memory")
     seconds = None if soak is None else soak_seconds(soak)
@@ -85,12 +108,11 @@ def bench(
     artifacts = [model_artifact(path) for path in paths]
     if against and len(artifacts) < 2:
         raise InputError("`--against` needs a model to compare with the base", hint="edgeopt bench NEW --against BASE")
-    fixed = {name: list(lengths) for name, lengths in (shapes or {}).items()}
     _require_inputs(fixed, artifacts)
     _require_use(runtime, artifacts)
     plan = Plan(
         runtime=runtime,
-        threads=threads,
+        threads=threads or 1,
         processes=processes,
         batch=batch,
         shapes=fixed,

@@ -16,6 +16,7 @@ from edgeopt.judge.latency_patterns import latency_patterns
 from edgeopt.measure.environment import environment
 from edgeopt.measure.latency import Plan, Timing
 from edgeopt.runners import runtime_of
+from edgeopt.workflow.bench_estimates import EstimateRow, warnings_of
 from edgeopt.workflow.soak import SoakRun
 
 
@@ -102,6 +103,7 @@ class BenchResult:
         noise: The base against itself, by turns with all the rest: what this machine makes of no difference.
         warnings: What the user should know.
         looks: Measurements that were pooled, each of as many processes.
+        estimates: What is estimated of each model on each target that is not here; no part of the measurements.
     """
 
     run: Run
@@ -111,6 +113,7 @@ class BenchResult:
     noise: LatencyComparison | None = None
     warnings: tuple[str, ...] = ()
     looks: int = 1
+    estimates: tuple[EstimateRow, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The record that `--json` prints."""
@@ -193,6 +196,38 @@ def bench_result(
         warnings=tuple(told),
         looks=looks,
     )
+
+
+def estimated_result(artifacts: Sequence[Artifact], rows: Sequence[EstimateRow]) -> BenchResult:
+    """Rows and the record of what was estimated; it holds no measurement."""
+    told = warnings_of(rows)
+    run = Run(
+        command="bench",
+        environment=environment(),
+        artifacts=tuple({**artifact.as_json(), "role": "candidate"} for artifact in artifacts),
+        measurements=(),
+        own={
+            "runs": [row.as_json() for row in rows],
+            "comparison": None,
+            "comparisons": [],
+            "noise": None,
+            "warnings": told,
+        },
+    )
+    return BenchResult(run=run, rows=(), figures=(), estimates=tuple(rows), warnings=tuple(told))
+
+
+def with_estimates(result: BenchResult, rows: Sequence[EstimateRow]) -> BenchResult:
+    """What was measured, and after it what was estimated."""
+    told = warnings_of(rows)
+    own = result.run.own
+    own = {
+        **own,
+        "runs": [*own["runs"], *(row.as_json() for row in rows)],
+        "warnings": [*own["warnings"], *told],
+    }
+    run = replace(result.run, own=own)
+    return replace(result, run=run, estimates=tuple(rows), warnings=(*result.warnings, *told))
 
 
 def _pattern_warnings(rows: Sequence[BenchRow]) -> list[str]:

@@ -318,7 +318,17 @@ def test_a_folder_that_is_not_ours_is_no_place_for_an_output(edgeopt, folder):
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        (("bench", "model.onnx", "--target", "rpi4"), "there is no latency for `rpi4` yet", "--target host"),
+        (("bench", "model.onnx", "--target", "x86-64-avx2"), "no measurements to estimate `x86-64-avx2` from", "rpi4"),
+        (
+            ("bench", "model.onnx", "--target", "rpi4", "--threads", "2"),
+            "no measurements of `rpi4` with any runtime, float32 or float16, 2 threads",
+            "with data: rpi4: litert-2.7.1, float32, 4 threads",
+        ),
+        (("bench", "model.onnx", "--target", "rpi4", "--runtime", "onnxruntime"), "with onnxruntime", "ncnn"),
+        (("bench", "model.onnx", "--target", "rpi4", "--soak", "1min"), "`--soak` needs measurements", "--target host"),
+        (("bench", "model.onnx", "--target", "rpi4", "--batch", "2"), "`--batch` is not estimated", "one sample"),
+        (("bench", "model.onnx", "--target", "rpi5", "--metric", "energy"), "no power was measured", "rpi4: litert"),
+        (("bench", "model.onnx", "--target", "rpi4", "--benchmark-json", "b.json"), "an estimate has none", "--json"),
         (("bench", "model.onnx", "--metric", "energy"), "`energy` cannot be measured here yet", "--metric latency"),
         (
             ("evaluate", "model.onnx", "--data", "data.npz", "--target", "rpi4"),

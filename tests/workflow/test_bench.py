@@ -85,8 +85,11 @@ def test_without_a_model_it_is_that_of_the_configuration_else_the_bundled_one(ta
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"target": "rpi4"}, Unsupported, "there is no latency for `rpi4` yet"),
-        ({"target": ["host", "rpi4"]}, Unsupported, "there is no latency for `rpi4` yet"),
+        ({"target": "rpi4", "metric": "memory"}, Unsupported, "there is no memory for `rpi4`"),
+        ({"target": ["host", "rpi4"], "metric": "memory"}, Unsupported, "there is no memory for `rpi4`"),
+        ({"target": ["host", "rpi4"], "threads": 2}, Unsupported, "no measurements of `rpi4` with any runtime"),
+        ({"explain": True}, InputError, "`--explain` is of estimates, `host` is measured"),
+        ({"dtype": "int8"}, InputError, "`--dtype` is of estimates, `host` is measured"),
         ({"target": "rpi44"}, InputError, "unknown target `rpi44`"),
         ({"metric": "energy"}, Unsupported, "`energy` cannot be measured here yet"),
         ({"shapes": {"picture": [1]}}, InputError, "no model has that input"),
