@@ -212,7 +212,7 @@ def test_a_soak_is_a_time_with_a_unit(text, seconds):
         ({"soak": "4 s"}, "too short: it takes 5.00 s to 24 h"),
         ({"soak": "-10 min"}, "too short"),
         ({"soak": "25 h"}, "too long"),
-        ({"soak": "10 min", "target": "rpi4"}, "there is no latency for `rpi4` yet"),
+        ({"soak": "10 min", "target": "rpi4"}, "`--soak` needs measurements, there are none of `rpi4`"),
     ],
 )
 def test_what_is_no_soak_is_refused_before_anything_runs(models, scripted_times, scripted_soak, options, message):
