@@ -140,13 +140,15 @@ def expected(graph: Graph, model: Any) -> dict[str, Any]:
     """Outputs by name of ONNX Runtime; none where it does not take the model."""
     import onnxruntime
 
+    from edgeopt.graph.runtime import runtime_errors
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         found = session.run(None, {name: graph.samples[name] for name in graph.inputs})
-    except Exception:  # noqa: BLE001  ONNX Runtime's errors have no common name of their own
+    except runtime_errors():
         return {}
     return dict(zip([each.name for each in session.get_outputs()], found, strict=True))
 

@@ -16,6 +16,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgeopt.graph.runtime import runtime_errors
+
 OPSET, IR_VERSION = 20, 9
 _MOST_ELEMENTS, _LARGEST = 20_000, 1e3
 FLAVOURS = ("float32", "float32", "float16", "uint8", "int8", "integers")
@@ -177,7 +179,7 @@ def _run(node: onnx.NodeProto, samples: dict[str, NDArray[Any]]) -> list[NDArray
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         return list(session.run(None, {name: samples[name] for name in names}))
-    except Exception:  # noqa: BLE001  ONNX Runtime's errors have no common name of their own
+    except runtime_errors():
         return None
 
 
